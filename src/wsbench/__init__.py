@@ -1,0 +1,73 @@
+"""wsbench: what permessage-deflate costs and saves, for your own messages.
+
+The Python API, which the command line uses itself:
+
+    import wsbench
+
+    corpus = wsbench.load_corpus("corpora/chat.json")
+    results = wsbench.sweep(corpus)
+    print(wsbench.render(results))
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wsbench._sweep import Progress, SweepInterrupted, sweep
+    from wsbench.corpus import Corpus, Message, Stream, load_corpus
+    from wsbench.errors import WsbenchError
+    from wsbench.report import render
+    from wsbench.results import Results, load_results
+    from wsbench.settings import LADDER, REFERENCE, DeflateSettings, cross
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "LADDER",
+    "REFERENCE",
+    "Corpus",
+    "DeflateSettings",
+    "Message",
+    "Progress",
+    "Results",
+    "Stream",
+    "SweepInterrupted",
+    "WsbenchError",
+    "cross",
+    "load_corpus",
+    "load_results",
+    "render",
+    "sweep",
+]
+
+# Where each public name is defined. They are imported at first use (PEP 562): importing all of
+# them takes several times as long as `wsbench --help` may take.
+_DEFINED_IN = {
+    "LADDER": "wsbench.settings",
+    "REFERENCE": "wsbench.settings",
+    "Corpus": "wsbench.corpus",
+    "DeflateSettings": "wsbench.settings",
+    "Message": "wsbench.corpus",
+    "Progress": "wsbench._sweep",
+    "Results": "wsbench.results",
+    "Stream": "wsbench.corpus",
+    "SweepInterrupted": "wsbench._sweep",
+    "WsbenchError": "wsbench.errors",
+    "cross": "wsbench.settings",
+    "load_corpus": "wsbench.corpus",
+    "load_results": "wsbench.results",
+    "render": "wsbench.report",
+    "sweep": "wsbench._sweep",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _DEFINED_IN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(_DEFINED_IN[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,87 @@
+"""The command line: `main`, and the commands, each in a module that is imported when it runs."""
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from wsbench import __version__
+from wsbench.errors import WsbenchError
+
+# Name, module, and the line that `wsbench --help` shows. A command is the attribute of its module
+# that has the command's name.
+_COMMANDS = {
+    "compress": ("wsbench.cli.compress", "Measure a corpus; print memory, size and time."),
+    "report": ("wsbench.cli.report", "Print a saved record again, in any format."),
+    "corpus": ("wsbench.cli.corpus", "Describe a corpus, or generate one."),
+}
+
+EXIT_DONE = 0
+EXIT_WRONG_USE = 2
+EXIT_INTERRUPTED = 130
+
+
+class _LazyGroup(click.Group):
+    """A group that imports a command only to run it, so that --help answers at once."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, _ = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def cli() -> None:
+    """What permessage-deflate costs and saves, for your own messages.
+
+    \b
+    wsbench compress messages.json
+    wsbench compress messages/ --window-bits 9-15 --memory-level 1-9 --format grid
+    wsbench COMMAND --help
+    """
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return the exit code; every mistake is one line on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        # A character that the terminal's encoding lacks must not cost the result.
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")
+    try:
+        code = cli.main(arguments, prog_name="wsbench", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as error:
+        return _mistake(_one_line(error), error.exit_code)
+    except WsbenchError as error:
+        return _mistake(str(error), EXIT_WRONG_USE)
+    except (click.Abort, KeyboardInterrupt):
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Who read the output has seen enough of it, as `head` does. Python would complain once
+        # more when it closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_DONE
+    return code if isinstance(code, int) else EXIT_DONE
+
+
+def _one_line(error: click.ClickException) -> str:
+    text = " ".join(error.format_message().split())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        text = f"{text.rstrip('.')}; see {error.ctx.command_path} --help"
+    return text
+
+
+def _mistake(text: str, code: int) -> int:
+    print(f"wsbench: {text}", file=sys.stderr)
+    return code

@@ -1,0 +1,175 @@
+"""wsbench compress: sweep a corpus, print the table."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from wsbench._sweep import DEFAULT_MAX_SECONDS, SweepInterrupted, sweep
+from wsbench.cli import EXIT_DONE, EXIT_INTERRUPTED
+from wsbench.cli._options import (
+    corpus_argument,
+    corpus_format_option,
+    format_option,
+    output_option,
+    parsed,
+)
+from wsbench.cli._output import check_target, emit
+from wsbench.cli._progress import ProgressBars
+from wsbench.corpus import load_corpus
+from wsbench.environment import available_cpus
+from wsbench.report import render
+from wsbench.results import Results
+from wsbench.settings import (
+    LADDER,
+    MEMORY_LEVELS,
+    REFERENCE,
+    STRATEGIES,
+    WINDOW_BITS,
+    DeflateSettings,
+    Strategy,
+    cross,
+    parse_numbers,
+    vary,
+)
+
+
+@click.command()
+@corpus_argument
+@corpus_format_option
+@click.option(
+    "--window-bits",
+    callback=parsed(parse_numbers),
+    metavar="RANGE",
+    help="Window Bits, such as 9-15 or 9,12,15.",
+)
+@click.option(
+    "--memory-level",
+    callback=parsed(parse_numbers),
+    metavar="RANGE",
+    help="Memory Levels, such as 1-9 or 5,8.",
+)
+@click.option(
+    "--level",
+    "levels",
+    callback=parsed(parse_numbers),
+    metavar="RANGE",
+    default="6",
+    show_default=True,
+    help="Compression levels, 0 to 9; 6 is zlib's default.",
+)
+@click.option(
+    "--strategy",
+    "strategies",
+    type=click.Choice(STRATEGIES),
+    multiple=True,
+    default=["default"],
+    show_default=True,
+    help="Compression strategy; can be repeated.",
+)
+@click.option(
+    "--no-context-takeover", is_flag=True, help="Compress every message from a fresh context."
+)
+@click.option(
+    "--reference",
+    callback=parsed(DeflateSettings.parse),
+    metavar="BITS/LEVEL",
+    default=str(REFERENCE),
+    show_default=True,
+    help="What the 'vs. default' columns compare with.",
+)
+@click.option("--no-memory", is_flag=True, help="Do not measure memory.")
+@click.option("--no-time", is_flag=True, help="Do not measure time.")
+@click.option(
+    "--max-seconds",
+    type=float,
+    default=DEFAULT_MAX_SECONDS,
+    show_default=True,
+    help="How long timing may take; longer makes its intervals narrower.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=available_cpus,
+    show_default="the available CPUs",
+    help="How many processes measure sizes.",
+)
+@format_option
+@output_option
+@click.option("--save", metavar="FILE", help="Save the record of results (JSON) for report.")
+@click.option("--quiet", is_flag=True, help="No progress bars and no remarks.")
+def compress(
+    corpus_path: str,
+    corpus_format: str | None,
+    window_bits: list[int] | None,
+    memory_level: list[int] | None,
+    levels: list[int],
+    strategies: tuple[Strategy, ...],
+    no_context_takeover: bool,
+    reference: DeflateSettings,
+    no_memory: bool,
+    no_time: bool,
+    max_seconds: float,
+    jobs: int,
+    format: str,
+    output: str | None,
+    save: str | None,
+    quiet: bool,
+) -> int:
+    """Measure what permessage-deflate does to the messages of CORPUS.
+
+    CORPUS is a JSON array of messages, a file with a message a line, or a directory with a message
+    a file; or - for standard input. A file may be gzipped.
+
+    Without --window-bits and --memory-level, the settings are those of the table in the websockets
+    documentation: 15/8, 14/7, 13/6, 12/5, 11/4, 10/3, 9/2 and compression disabled. With both,
+    they are every combination; with one, the other takes all its values.
+    """
+    check_target("--output", output, corpus_path)
+    check_target("--save", save, corpus_path)
+    if save is not None and save == output:
+        raise click.UsageError(f"--save and --output are both {save}; name two files")
+    settings = vary(
+        _points(window_bits, memory_level),
+        levels=levels,
+        strategies=strategies,
+        context_takeover=not no_context_takeover,
+    )
+    corpus = load_corpus(corpus_path, corpus_format)
+    try:
+        with ProgressBars(quiet=quiet) as progress:
+            results = sweep(
+                corpus,
+                settings,
+                reference=reference,
+                memory=not no_memory,
+                time=not no_time,
+                max_seconds=max_seconds,
+                jobs=jobs,
+                progress=progress,
+            )
+    except SweepInterrupted as interrupted:
+        _deliver(interrupted.results, format, output, save)
+        if not quiet:
+            print("wsbench: interrupted: the results are partial", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    _deliver(results, format, output, save)
+    return EXIT_DONE
+
+
+def _points(
+    window_bits: list[int] | None, memory_levels: list[int] | None
+) -> tuple[DeflateSettings, ...] | list[DeflateSettings]:
+    """The ladder, or every combination of what was given with all values of what was not."""
+    if window_bits is None and memory_levels is None:
+        return LADDER
+    return cross(window_bits or WINDOW_BITS, memory_levels or MEMORY_LEVELS)
+
+
+def _deliver(results: Results, format: str, output: str | None, save: str | None) -> None:
+    """Save first: a terminal that went away must not cost the record; then print all the same."""
+    try:
+        if save is not None:
+            results.save(Path(save))
+    finally:
+        emit(render(results, format), output)

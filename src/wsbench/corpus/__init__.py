@@ -1,0 +1,132 @@
+"""Corpora: where the messages come from, which format a file has, and how it is read."""
+
+import gzip
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from wsbench.corpus import directory_format, json_format, lines_format
+from wsbench.corpus.model import Corpus, Direction, Message, Statistics, Stream
+from wsbench.corpus.source import Source, read_source
+from wsbench.errors import CorpusError
+from wsbench.files import write_atomically
+
+__all__ = [
+    "FORMATS",
+    "Corpus",
+    "Direction",
+    "Message",
+    "Statistics",
+    "Stream",
+    "load_corpus",
+    "write_corpus",
+]
+
+FORMATS = ("json", "lines", "directory")
+
+_PARSERS: dict[str, Callable[[bytes, str], list[Message]]] = {
+    "json": json_format.parse,
+    "lines": lines_format.parse,
+}
+_SERIALISERS: dict[str, Callable[[Sequence[Message]], bytes]] = {
+    "json": json_format.serialise,
+    "lines": lines_format.serialise,
+}
+_LINES_EXTENSIONS = frozenset({".jsonl", ".ndjson", ".txt", ".log"})
+# Extensions that promise one JSON value a line, whatever the value is.
+_JSON_LINES_EXTENSIONS = frozenset({".jsonl", ".ndjson"})
+
+
+def load_corpus(path: str | Path, format: str | None = None) -> Corpus:
+    """Read messages from a file, a directory, or standard input (`-`).
+
+    The format is recognised by content first and by extension second, unless `format`, one of
+    `FORMATS`, forces it. A file may be gzipped. All messages form one stream, sent by the server.
+
+    Raises:
+        CorpusError: if the corpus cannot be read, or holds no messages.
+
+    """
+    path = str(path)
+    if format is not None and format not in FORMATS:
+        raise CorpusError(f"no corpus format {format!r}; choose one of {', '.join(FORMATS)}")
+    if path != "-" and Path(path).is_dir():
+        if format not in (None, "directory"):
+            raise CorpusError(f"{path}: a directory, not a file of {format}; name a file in it")
+        messages = directory_format.read(Path(path))
+        label, name = path, Path(path).resolve().name
+        remedy = "it needs at least one visible file; subdirectories are not searched"
+    else:
+        if format == "directory":
+            raise CorpusError(f"{path}: not a directory; leave --corpus-format out")
+        source = read_source(path)
+        messages = _PARSERS[format or _recognise(source)](source.data, source.label)
+        label, name = source.label, source.stem
+        remedy = "the file is empty" if not source.data else "it holds no messages"
+    if not messages:
+        raise CorpusError(f"{label}: empty corpus: {remedy}")
+    return Corpus.of_messages(_printable(name), messages)
+
+
+def _printable(name: str) -> str:
+    """The name of a file with what a terminal or a JSON file could not show replaced."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in name)
+
+
+def write_corpus(corpus: Corpus, path: Path, format: str | None = None) -> None:
+    """Write the messages to a file or a directory; `.gz` at the end of the name packs the file.
+
+    Unless `format` says, the extension decides: `.json`, a lines extension (`.jsonl`, `.ndjson`,
+    `.txt`, `.log`), or none for a directory.
+
+    Raises:
+        CorpusError: if the format cannot hold a message, or the place cannot be written.
+
+    """
+    packed = path.suffix.lower() == ".gz"
+    extension = (path.with_suffix("") if packed else path).suffix.lower()
+    if format is None:
+        if extension == ".json":
+            format = "json"
+        elif extension in _LINES_EXTENSIONS:
+            format = "lines"
+        elif not extension and not packed:
+            format = "directory"
+        else:
+            raise CorpusError(
+                f"{path}: no corpus format has the extension {extension or '.gz'}; "
+                f"pass --corpus-format"
+            )
+    messages = list(corpus.messages())
+    if format == "directory":
+        directory_format.write(messages, path)
+        return
+    data = serialise(corpus, format)
+    try:
+        write_atomically(path, gzip.compress(data, mtime=0) if packed else data)
+    except OSError as error:
+        raise CorpusError(f"{path}: {error.strerror}; name another place") from error
+
+
+def serialise(corpus: Corpus, format: str) -> bytes:
+    """The messages as a file of the format, `json` or `lines`.
+
+    Raises:
+        CorpusError: if the format cannot hold a message.
+
+    """
+    return _SERIALISERS[format](list(corpus.messages()))
+
+
+def _recognise(source: Source) -> str:
+    """The format of a file: by its content, and where that leaves a choice, by its extension."""
+    if source.data.lstrip()[:1] not in (b"[", b"{"):
+        return "json" if source.extension == ".json" else "lines"
+    lines = [line for line in source.data.split(b"\n") if line and not line.isspace()]
+    if len(lines) == 1 and source.extension in _JSON_LINES_EXTENSIONS:
+        return "lines"
+    if json_format.is_corpus(source.data):
+        return "json"
+    if len(lines) > 1 and json_format.is_value(lines[0]):
+        return "lines"
+    # Broken, or not JSON after all: only a name that promises lines keeps it from being refused.
+    return "lines" if source.extension in _LINES_EXTENSIONS else "json"

@@ -1,0 +1,120 @@
+"""JSON corpora: an array of messages, or an object that has one under "messages"."""
+
+import json
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from wsbench.corpus.model import Message
+from wsbench.corpus.text import place, require_utf8
+from wsbench.errors import CorpusError
+
+_SHAPE = 'expected an array of messages, or an object with an array "messages"'
+
+
+class _Wrapped(msgspec.Struct):
+    messages: list[msgspec.Raw]
+
+
+_UNPAIRED_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
+    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+)
+_CONSTANT = re.compile(rb"(?<=[\s:,\[])-?(NaN|Infinity)(?=[\s,\]}])")
+
+_ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
+_OBJECT = msgspec.json.Decoder(_Wrapped)
+_STRING = msgspec.json.Decoder(str)
+
+
+def parse(data: bytes, label: str) -> list[Message]:
+    """The messages of a JSON file: a string is a text message as it stands; any other value is
+    one message, its own text without the white space between tokens.
+
+    Raises:
+        CorpusError: if the data is not UTF-8, not JSON, or has another shape.
+
+    """
+    require_utf8(data, label)
+    try:
+        values = _values(data)
+    except msgspec.ValidationError as error:
+        raise CorpusError(
+            f"{label}: JSON of another shape: {_SHAPE}; to measure every line as one message, "
+            f"pass --corpus-format lines"
+        ) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise CorpusError(_syntax_error(data, label, error)) from error
+    return [_message(bytes(value)) for value in values]
+
+
+def is_corpus(data: bytes) -> bool:
+    """Whether the data is JSON with messages in it."""
+    try:
+        return bool(_values(data))
+    except (msgspec.DecodeError, RecursionError):
+        return False
+
+
+def is_value(data: bytes) -> bool:
+    """Whether the data is one JSON value."""
+    try:
+        msgspec.json.decode(data, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
+
+
+def serialise(messages: Iterable[Message]) -> bytes:
+    """A JSON array that `parse` reads back, one message a line.
+
+    Raises:
+        CorpusError: if a message is binary or not UTF-8.
+
+    """
+    lines = [_element(message, number) for number, message in enumerate(messages, 1)]
+    return b"[\n" + b",\n".join(lines) + b"\n]\n"
+
+
+def _values(data: bytes) -> list[msgspec.Raw]:
+    if data.lstrip().startswith(b"{"):
+        return _OBJECT.decode(data).messages
+    return _ARRAY.decode(data)
+
+
+def _message(value: bytes) -> Message:
+    if value.startswith(b'"'):
+        return Message(_STRING.decode(value).encode(), True)
+    return Message(msgspec.json.format(value, indent=-1), True)
+
+
+def _element(message: Message, number: int) -> bytes:
+    """The message as it stands where `parse` leaves it alone, as a string elsewhere."""
+    if not message.text:
+        raise CorpusError(
+            f"message {number} is binary, which JSON cannot hold; write a directory instead"
+        )
+    if not message.data.startswith(b'"') and is_value(message.data):
+        if msgspec.json.format(message.data, indent=-1) == message.data:
+            return message.data
+    return msgspec.json.encode(message.data.decode())
+
+
+def _syntax_error(data: bytes, label: str, error: Exception) -> str:
+    """Where the JSON breaks off; the standard library's parser tells it best."""
+    try:
+        json.loads(data)
+    except json.JSONDecodeError as located:
+        offset = len(located.doc[: located.pos].encode())
+        return f"{label}:{place(data, offset)}: not JSON: {located.msg}; repair it there"
+    except RecursionError:
+        return f"{label}: JSON nested too deeply to be read; give it as lines or as a directory"
+    # What only the standard library accepts: half of a surrogate pair, NaN and Infinity.
+    if unpaired := _UNPAIRED_SURROGATE.search(data):
+        where = place(data, unpaired.start())
+        return f"{label}:{where}: half of a surrogate pair has no UTF-8 form; take it out"
+    if constant := _CONSTANT.search(data):
+        where = place(data, constant.start())
+        return f"{label}:{where}: not JSON: {constant[0].decode()}; write null or a string"
+    return f"{label}: not JSON: {error}"

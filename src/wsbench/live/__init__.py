@@ -1,0 +1,1 @@
+"""Real connections: servers in processes of their own, and clients."""

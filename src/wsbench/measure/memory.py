@@ -1,0 +1,110 @@
+"""Memory: what one more connection allocates in a real websockets server."""
+
+import contextlib
+import itertools
+import socket
+import statistics
+from collections.abc import Iterator, Sequence
+
+from websockets.exceptions import WebSocketException
+from websockets.extensions.permessage_deflate import PerMessageDeflate
+from websockets.sync.client import ClientConnection, connect
+
+from wsbench.deflate import client_factory
+from wsbench.errors import MeasurementError
+from wsbench.live.server import Listener
+from wsbench.live.target import traced_server
+from wsbench.results import Memory
+from wsbench.settings import DeflateSettings
+
+CONNECTIONS = 20
+TIMEOUT_SECONDS = 30
+
+
+def measure_memory(
+    settings: Sequence[DeflateSettings | None],
+) -> Iterator[tuple[DeflateSettings | None, Memory]]:
+    """Memory per connection of each settings, in their order, as each is measured.
+
+    One server process serves all of them, with tracing on. Connections are opened one after
+    another and kept; each exchanges a text and a binary message, then the server reads its running
+    total. What a connection costs is the difference of two readings, so the first is dropped.
+
+    Raises:
+        MeasurementError: if the server does not start, a connection fails, or something else than
+            the settings was negotiated.
+
+    """
+    with traced_server(settings) as listeners:
+        # The first connections of a process find caches empty that later ones find filled.
+        _memory(settings[0], listeners[0])
+        for item, listener in zip(settings, listeners, strict=True):
+            yield item, _memory(item, listener)
+
+
+def _memory(settings: DeflateSettings | None, listener: Listener) -> Memory:
+    try:
+        with contextlib.ExitStack() as connections:
+            readings = [
+                _traced_bytes(connections.enter_context(_connection(settings, listener.port)))
+                for _ in range(CONNECTIONS + 1)
+            ]
+    except (OSError, WebSocketException) as error:
+        reason = str(error) or type(error).__name__
+        raise MeasurementError(f"{settings or 'off'}: a connection failed: {reason}") from error
+    per_connection = [after - before for before, after in itertools.pairwise(readings)]
+    return Memory(
+        connection_bytes=round(statistics.mean(per_connection)),
+        connection_stdev_bytes=round(statistics.stdev(per_connection)),
+        connections=CONNECTIONS,
+        deflate_bytes=listener.deflate_bytes,
+        inflate_bytes=listener.inflate_bytes,
+    )
+
+
+@contextlib.contextmanager
+def _connection(settings: DeflateSettings | None, port: int) -> Iterator[ClientConnection]:
+    """A client connection that negotiated these settings."""
+    # Given a socket, websockets does not look for a proxy in the environment.
+    with (
+        socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as sock,
+        connect(
+            f"ws://127.0.0.1:{port}",
+            sock=sock,
+            compression=None,
+            extensions=[client_factory(settings)] if settings else None,
+            open_timeout=TIMEOUT_SECONDS,
+        ) as connection,
+    ):
+        _check_negotiated(connection, settings)
+        yield connection
+
+
+def _check_negotiated(connection: ClientConnection, settings: DeflateSettings | None) -> None:
+    negotiated = [
+        (
+            extension.local_max_window_bits,
+            extension.remote_max_window_bits,
+            extension.local_no_context_takeover,
+            extension.remote_no_context_takeover,
+        )
+        for extension in connection.protocol.extensions
+        if isinstance(extension, PerMessageDeflate)
+    ]
+    expected = []
+    if settings is not None:
+        no_context_takeover = not settings.context_takeover
+        expected = [(settings.window_bits,) * 2 + (no_context_takeover,) * 2]
+    if negotiated != expected:
+        raise MeasurementError(
+            f"{settings or 'off'}: asked for {expected}, but {negotiated} was negotiated"
+        )
+
+
+def _traced_bytes(connection: ClientConnection) -> int:
+    """The server's running total, read after a text and a binary message both ways."""
+    for message in ("hello", b"hello"):
+        connection.send(message)
+        if connection.recv(TIMEOUT_SECONDS) != message:
+            raise MeasurementError("the server to be measured did not echo a message")
+    return int(connection.recv(TIMEOUT_SECONDS))

@@ -1,0 +1,33 @@
+"""Reports: a record of results as text, in the format that the reader needs."""
+
+from collections.abc import Callable
+from importlib import import_module
+
+from wsbench.errors import ResultsError
+from wsbench.results import Results
+
+# Where each format is rendered; imported when used, since only some need tabulate.
+_RENDERERS = {
+    "table": ("wsbench.report.table", "render_table"),
+    "grid": ("wsbench.report.grid", "render_grid"),
+    "markdown": ("wsbench.report.table", "render_markdown"),
+    "rst": ("wsbench.report.table", "render_rst"),
+    "csv": ("wsbench.report.data", "render_csv"),
+    "json": ("wsbench.report.data", "render_json"),
+}
+
+FORMATS = tuple(_RENDERERS)
+
+
+def render(results: Results, format: str = "table") -> str:
+    """The record as text in one of `FORMATS`, ending with a newline.
+
+    Raises:
+        ResultsError: if there is no such format.
+
+    """
+    if format not in _RENDERERS:
+        raise ResultsError(f"no report format {format!r}; choose one of {', '.join(FORMATS)}")
+    module, name = _RENDERERS[format]
+    renderer: Callable[[Results], str] = getattr(import_module(module), name)
+    return renderer(results)

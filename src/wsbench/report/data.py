@@ -1,0 +1,77 @@
+"""Formats for programs: CSV, one line a settings, and JSON, the record itself."""
+
+import csv
+import io
+from collections.abc import Callable
+
+from wsbench.results import Results, Row
+
+_SETTINGS = ("window_bits", "memory_level", "level", "strategy", "context_takeover")
+_MEMORY = ("connection_bytes", "connection_stdev_bytes", "deflate_bytes", "inflate_bytes")
+_SIZE = ("original_bytes", "compressed_bytes", "wire_bytes")
+_TIME = (
+    "connections",
+    "encode_ns_per_message",
+    "vs_reference",
+    "ci95",
+    "decode_ns_per_message",
+    "decode_vs_reference",
+    "decode_ci95",
+)
+
+
+def render_json(results: Results) -> str:
+    """The record, as `--save` writes it."""
+    return results.to_json().decode()
+
+
+def render_csv(results: Results) -> str:
+    """A header line, then one line a row, numbers in base units; what was not measured is empty.
+
+    Ratios to the reference are fractions: 0.152 means 15.2 % more. The disabled row is `off`, and
+    has no settings.
+    """
+    columns = _columns(results)
+    output = io.StringIO()
+    writer = csv.writer(output, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([cell(row) for cell in columns.values()] for row in results.rows)
+    return output.getvalue()
+
+
+def _columns(results: Results) -> dict[str, Callable[[Row], object]]:
+    columns: dict[str, Callable[[Row], object]] = {
+        "settings": lambda row: _short(row),
+        **{name: _field(lambda row: row.settings, name) for name in _SETTINGS},
+        "reference": lambda row: row.settings == results.reference,
+        **{name: _field(lambda row: row.memory, name) for name in _MEMORY},
+        **{name: _field(lambda row: row.size, name) for name in _SIZE},
+        "size_vs_reference": results.size_vs_reference,
+    }
+    for name in _TIME:
+        value = _field(lambda row: row.time[0] if row.time else None, name)
+        # Beside other quantities, a bare "vs_reference" would not say of what.
+        column = name if name.startswith(("encode", "decode")) else f"time_{name}"
+        if name.endswith("ci95"):
+            columns[f"{column}_low"] = _item(value, 0)
+            columns[f"{column}_high"] = _item(value, 1)
+        else:
+            columns[column] = value
+    return columns
+
+
+def _short(row: Row) -> str:
+    settings = row.settings
+    return "off" if settings is None else f"{settings.window_bits}/{settings.memory_level}"
+
+
+def _field(part: Callable[[Row], object], name: str) -> Callable[[Row], object]:
+    return lambda row: getattr(part(row), name, None)
+
+
+def _item(pair: Callable[[Row], object], index: int) -> Callable[[Row], object]:
+    def item(row: Row) -> object:
+        value = pair(row)
+        return value[index] if isinstance(value, tuple) else None
+
+    return item

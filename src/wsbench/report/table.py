@@ -1,0 +1,123 @@
+"""The docs' table: one row a settings, as plain text, as Markdown and as reStructuredText."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tabulate import tabulate
+
+from wsbench.report.prose import heading, note
+from wsbench.report.units import DASH, difference, difference_with_margin, kib
+from wsbench.results import Results, Row
+from wsbench.settings import DeflateSettings
+
+
+class _Style(NamedTuple):
+    """How one output format writes a table.
+
+    `mark` wraps the cells that name the reference, `off` stands for "no settings" in the first
+    column, `precise` shows decimals and intervals.
+    """
+
+    tablefmt: str
+    mark: Callable[[str], str]
+    off: str
+    precise: bool
+
+
+_TEXT = _Style("simple", lambda cell: f"{cell} *", "off", precise=True)
+_MARKDOWN = _Style("github", lambda cell: f"**{cell}**", "off", precise=True)
+_RST = _Style("rst", lambda cell: f"**{cell}**", DASH, precise=False)
+
+
+def render_table(results: Results) -> str:
+    """Plain text, with a heading above and a note below."""
+    return "\n".join([*heading(results), "", _table(results, _TEXT), "", note(results), ""])
+
+
+def render_markdown(results: Results) -> str:
+    """A Markdown table, with the heading and the note as paragraphs."""
+    paragraphs = ["  \n".join(heading(results, mark="bold")), _table(results, _MARKDOWN)]
+    return "\n\n".join([*paragraphs, note(results)]) + "\n"
+
+
+def render_rst(results: Results) -> str:
+    """The table of websockets' documentation, in reStructuredText, and nothing else."""
+    return _table(results, _RST) + "\n"
+
+
+def _table(results: Results, style: _Style) -> str:
+    columns = _columns(results, style)
+    return tabulate(
+        [[cell(row) for cell in columns.values()] for row in results.rows],
+        headers=list(columns),
+        tablefmt=style.tablefmt,
+        disable_numparse=True,
+    )
+
+
+def _columns(results: Results, style: _Style) -> dict[str, Callable[[Row], str]]:
+    """The columns that the record has something for, each with the cell that a row gets in it."""
+    columns = _settings_columns(results, style)
+    if any(row.memory for row in results.rows):
+        columns["Memory usage"] = lambda row: _memory(row, style)
+    if any(row.size for row in results.rows):
+        columns["Size vs. default"] = lambda row: _size(row, results, style)
+    if any(row.time for row in results.rows):
+        columns["Time vs. default"] = lambda row: _time(row, results, style)
+    return columns
+
+
+def _settings_columns(results: Results, style: _Style) -> dict[str, Callable[[Row], str]]:
+    """Window bits, memory level, and what else differs from zlib's default in some row."""
+
+    def column(value: Callable[[DeflateSettings], object], off: str) -> Callable[[Row], str]:
+        def cell(row: Row) -> str:
+            if row.settings is None:
+                return off
+            text = str(value(row.settings))
+            return style.mark(text) if row.settings == results.reference else text
+
+        return cell
+
+    columns = {
+        "Window Bits": column(lambda settings: settings.window_bits, style.off),
+        "Memory Level": column(lambda settings: settings.memory_level, DASH),
+    }
+    settings = [row.settings for row in results.rows if row.settings]
+    if any(item.level != 6 for item in settings):
+        columns["Level"] = column(lambda settings: settings.level, DASH)
+    if any(item.strategy != "default" for item in settings):
+        columns["Strategy"] = column(lambda settings: settings.strategy, DASH)
+    if any(not item.context_takeover for item in settings):
+        columns["Context Takeover"] = column(
+            lambda settings: "yes" if settings.context_takeover else "no", DASH
+        )
+    return columns
+
+
+def _memory(row: Row, style: _Style) -> str:
+    if row.memory is None:
+        return ""
+    return kib(row.memory.connection_bytes, decimals=1 if style.precise else 0)
+
+
+def _size(row: Row, results: Results, style: _Style) -> str:
+    if row.settings == results.reference:
+        return "="
+    vs_reference = results.size_vs_reference(row)
+    if vs_reference is None:
+        return ""
+    return difference(vs_reference, decimals=1 if style.precise else 0)
+
+
+def _time(row: Row, results: Results, style: _Style) -> str:
+    if row.settings is None:
+        return DASH
+    if row.settings == results.reference:
+        return "="
+    if not row.time:
+        return ""
+    time = row.time[0]
+    if not style.precise:
+        return difference(time.vs_reference, decimals=0)
+    return difference_with_margin(time.vs_reference, time.ci95)

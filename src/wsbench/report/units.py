@@ -1,0 +1,34 @@
+"""Numbers as people read them: the one place where base units are scaled and rounded."""
+
+DASH = "—"
+
+
+def counted(number: int, noun: str) -> str:
+    """`1 stream`, `1,000 messages`."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def kib(size_bytes: float, *, decimals: int = 1) -> str:
+    """Bytes in KiB of 1024 bytes: `64.5 KiB`."""
+    return f"{size_bytes / 1024:.{decimals}f} KiB"
+
+
+def microseconds(time_ns: float) -> str:
+    """Nanoseconds in microseconds: `5.23 µs`."""
+    return f"{time_ns / 1000:.2f} µs"
+
+
+def percent(fraction: float) -> str:
+    """A share: `23.4%`."""
+    return f"{100 * fraction:.1f}%"
+
+
+def difference(fraction: float, *, decimals: int = 1) -> str:
+    """A relative difference, with its sign: `+15.2%`; never a negative zero."""
+    value = round(100 * fraction, decimals) + 0.0
+    return f"{value:+.{decimals}f}%"
+
+
+def difference_with_margin(fraction: float, ci95: tuple[float, float]) -> str:
+    """A relative difference with half its 95 % interval: `+15.2% ± 0.4`."""
+    return f"{difference(fraction)} ± {100 * (ci95[1] - ci95[0]) / 2:.1f}"

@@ -1,0 +1,171 @@
+"""The record of a sweep: what is saved, validated on load, and all that reports read."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from wsbench.environment import Environment
+from wsbench.errors import ResultsError
+from wsbench.files import write_atomically
+from wsbench.settings import DeflateSettings
+
+Count = Annotated[int, msgspec.Meta(ge=0)]
+Positive = Annotated[float, msgspec.Meta(gt=0)]
+
+
+class CorpusSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Which messages were measured; `sha256` is a digest of the messages, not of the file."""
+
+    name: str
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    messages: Annotated[int, msgspec.Meta(ge=1)]
+    bytes: Count
+    streams: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Memory(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes asked of the allocator, traced; not resident memory.
+
+    `connection_bytes` is the mean over `connections` real connections to a websockets server,
+    each after a text and a binary message both ways, and `connection_stdev_bytes` its standard
+    deviation. `deflate_bytes` and `inflate_bytes` are one compressor and one decompressor on their
+    own, after a message.
+    """
+
+    connection_bytes: Count
+    connection_stdev_bytes: Count
+    connections: Annotated[int, msgspec.Meta(ge=2)]
+    deflate_bytes: Count
+    inflate_bytes: Count
+
+
+class Size(msgspec.Struct, frozen=True, kw_only=True):
+    """Bytes of all messages: as the application sends them, after permessage-deflate (RFC 7692,
+    section 7.2.1: without the last four bytes of the flush), and with frame headers (RFC 6455,
+    section 5.2) as they go over the wire.
+    """
+
+    original_bytes: Count
+    compressed_bytes: Count
+    wire_bytes: Count
+
+
+class Time(msgspec.Struct, frozen=True, kw_only=True):
+    """Time to encode and to decode a message, with `connections` contexts in use in turn.
+
+    `vs_reference` 0.152 means 15.2 % more than the reference takes; `ci95` is the interval that
+    holds it with 95 % confidence. The same for decoding. `sampled_messages` messages were timed in
+    each of `rounds` rounds.
+    """
+
+    connections: Annotated[int, msgspec.Meta(ge=1)]
+    encode_ns_per_message: Positive
+    vs_reference: float
+    ci95: tuple[float, float]
+    decode_ns_per_message: Positive
+    decode_vs_reference: float
+    decode_ci95: tuple[float, float]
+    sampled_messages: Annotated[int, msgspec.Meta(ge=1)]
+    rounds: Annotated[int, msgspec.Meta(ge=1)]
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """What was measured of one settings, None being compression disabled.
+
+    A quantity that was not asked for, or not reached, is None, or empty for the times.
+    """
+
+    settings: DeflateSettings | None
+    memory: Memory | None = None
+    size: Size | None = None
+    time: tuple[Time, ...] = ()
+
+
+class Results(msgspec.Struct, frozen=True, kw_only=True):
+    """One sweep. `rows` are in table order: the reference among them, the disabled row last.
+
+    Raises:
+        ValueError: if a settings stands in two rows, or a record that is not partial has no row
+            for the reference.
+
+    """
+
+    schema: Literal["wsbench.result/1"] = "wsbench.result/1"
+    created: datetime
+    wsbench: str
+    partial: bool
+    environment: Environment
+    corpus: CorpusSummary
+    reference: DeflateSettings
+    rows: tuple[Row, ...]
+
+    def __post_init__(self) -> None:
+        settings = [row.settings for row in self.rows]
+        if len(set(settings)) < len(settings):
+            raise ValueError("`rows` holds the same settings twice")
+        if not self.partial and self.reference not in settings:
+            raise ValueError(f"`rows` holds none for the reference, {self.reference}")
+
+    def row(self, settings: DeflateSettings | None) -> Row | None:
+        """The row of these settings, if there is one."""
+        return next((row for row in self.rows if row.settings == settings), None)
+
+    def size_vs_reference(self, row: Row) -> float | None:
+        """How much larger the row's compressed messages are: 0.1 means 10 %."""
+        reference = self.row(self.reference)
+        if row.size is None or reference is None or reference.size is None:
+            return None
+        return row.size.compressed_bytes / reference.size.compressed_bytes - 1
+
+    def to_json(self) -> bytes:
+        """The record as indented JSON, with a final newline."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+    def save(self, path: str | Path) -> None:
+        """Write the record to a file, at once or not at all.
+
+        Raises:
+            ResultsError: if the file cannot be written.
+
+        """
+        try:
+            write_atomically(Path(path), self.to_json())
+        except OSError as error:
+            raise ResultsError(f"{path}: {error.strerror}; name another place") from error
+
+
+def now() -> datetime:
+    """The time, to the second, for `Results.created`."""
+    return datetime.now(UTC).replace(microsecond=0)
+
+
+def load_results(path: str | Path) -> Results:
+    """Read a record that was saved.
+
+    Raises:
+        ResultsError: if the file cannot be read or is no such record; the text names the field.
+
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}; name a file made by --save") from error
+    return parse_results(data, str(path))
+
+
+def parse_results(data: bytes, label: str) -> Results:
+    """Read a record from bytes; `label` names them in errors.
+
+    Raises:
+        ResultsError: if they are no such record; the text names the field.
+
+    """
+    remedy = "give a file made by wsbench compress --save"
+    try:
+        return msgspec.json.decode(data, type=Results)
+    except msgspec.ValidationError as error:
+        raise ResultsError(f"{label}: not a record of results: {error}; {remedy}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ResultsError(f"{label}: not JSON: {error}; {remedy}") from error

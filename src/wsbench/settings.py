@@ -1,0 +1,153 @@
+"""DeflateSettings: one point of the sweep, and how a user writes it (12/5, 9-15)."""
+
+import itertools
+from collections.abc import Iterable
+from typing import Literal, get_args
+
+import msgspec
+
+from wsbench.errors import SettingsError
+
+Strategy = Literal["default", "filtered", "huffman", "rle", "fixed"]
+STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
+
+WINDOW_BITS = range(9, 16)
+MEMORY_LEVELS = range(1, 10)
+LEVELS = range(10)
+
+
+def _check(what: str, value: int, allowed: range) -> None:
+    if value not in allowed:
+        raise SettingsError(f"{what} {value}: choose {allowed[0]} to {allowed[-1]}")
+
+
+class DeflateSettings(msgspec.Struct, frozen=True):
+    """What deflate is told, by one endpoint and for both directions.
+
+    `window_bits` and `context_takeover` are negotiated (RFC 7692, sections 7.1.1 and 7.1.2);
+    `memory_level`, `level` and `strategy` are arguments of zlib's deflateInit2 that concern the
+    compressing side alone. Level 6 is what zlib's Z_DEFAULT_COMPRESSION means. "Compression
+    disabled" is no point of this space: wherever settings may be `off`, it is None.
+
+    Raises:
+        SettingsError: if a value is out of range.
+
+    """
+
+    window_bits: int
+    memory_level: int
+    level: int = 6
+    strategy: Strategy = "default"
+    context_takeover: bool = True
+
+    def __post_init__(self) -> None:
+        if self.window_bits == 8:
+            raise SettingsError(
+                "window bits 8: zlib cannot produce it for raw deflate; choose 9 to 15"
+            )
+        _check("window bits", self.window_bits, WINDOW_BITS)
+        _check("memory level", self.memory_level, MEMORY_LEVELS)
+        _check("level", self.level, LEVELS)
+        if self.strategy not in STRATEGIES:
+            choices = ", ".join(STRATEGIES)
+            raise SettingsError(f"strategy {self.strategy!r}: choose one of {choices}")
+
+    @classmethod
+    def parse(cls, text: str) -> "DeflateSettings":
+        """Settings from `12/5`: window bits, memory level.
+
+        Raises:
+            SettingsError: if the text has another form, or a value is out of range.
+
+        """
+        window_bits, slash, memory_level = text.partition("/")
+        if not (slash and _is_number(window_bits) and _is_number(memory_level)):
+            raise SettingsError(f"settings {text!r}: write WINDOW_BITS/MEMORY_LEVEL, such as 12/5")
+        return cls(int(window_bits), int(memory_level))
+
+    def __str__(self) -> str:
+        """`12/5`, followed by whatever differs from the defaults."""
+        parts = [f"{self.window_bits}/{self.memory_level}"]
+        if self.level != 6:
+            parts.append(f"level {self.level}")
+        if self.strategy != "default":
+            parts.append(self.strategy)
+        if not self.context_takeover:
+            parts.append("no context takeover")
+        return ", ".join(parts)
+
+
+# What websockets negotiates unless told otherwise.
+REFERENCE = DeflateSettings(12, 5)
+
+# The rows of the table in websockets' documentation; the row "off" is added by every sweep.
+LADDER = tuple(DeflateSettings(bits, bits - 7) for bits in reversed(WINDOW_BITS))
+
+
+def cross(window_bits: Iterable[int], memory_levels: Iterable[int]) -> list[DeflateSettings]:
+    """Every window bits with every memory level, in table order.
+
+    Raises:
+        SettingsError: if a value is out of range.
+
+    """
+    levels = list(memory_levels)
+    return in_table_order(DeflateSettings(bits, level) for bits in window_bits for level in levels)
+
+
+def vary(
+    settings: Iterable[DeflateSettings],
+    *,
+    levels: Iterable[int],
+    strategies: Iterable[Strategy],
+    context_takeover: bool,
+) -> list[DeflateSettings]:
+    """Each of the settings with every level and strategy, in table order.
+
+    Raises:
+        SettingsError: if a value is out of range.
+
+    """
+    variants = list(itertools.product(levels, strategies))
+    return in_table_order(
+        DeflateSettings(item.window_bits, item.memory_level, level, strategy, context_takeover)
+        for item in settings
+        for level, strategy in variants
+    )
+
+
+def in_table_order(settings: Iterable[DeflateSettings]) -> list[DeflateSettings]:
+    """The settings without repetition, from the largest context to the smallest."""
+    return sorted(
+        set(settings),
+        key=lambda item: (
+            -item.window_bits,
+            -item.memory_level,
+            not item.context_takeover,
+            item.level,
+            STRATEGIES.index(item.strategy),
+        ),
+    )
+
+
+def parse_numbers(text: str) -> list[int]:
+    """The numbers of a range list such as `9-15`, `9,12,15` or `9-11,15`, in ascending order.
+
+    Raises:
+        SettingsError: if the text has another form.
+
+    """
+    numbers: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = (piece.strip() for piece in part.partition("-"))
+        if not _is_number(first) or (dash and not _is_number(last)):
+            raise SettingsError(f"{text!r}: write numbers and ranges, such as 9-15 or 9,12,15")
+        if dash and int(last) < int(first):
+            raise SettingsError(f"{text!r}: the range runs backwards; write {last}-{first}")
+        numbers.update(range(int(first), int(last or first) + 1))
+    return sorted(numbers)
+
+
+def _is_number(text: str) -> bool:
+    # Longer ones are out of every range, and would make a typing error a huge list.
+    return text.isascii() and text.isdigit() and len(text) <= 4
