@@ -9,9 +9,10 @@ import wsbench
 from wsbench.corpus.model import Corpus
 from wsbench.environment import current_environment
 from wsbench.errors import SettingsError
+from wsbench.measure.interval import MIN_ROUNDS
 from wsbench.measure.memory import measure_memory
 from wsbench.measure.size import measure_sizes
-from wsbench.measure.time import MIN_ROUNDS, Timing
+from wsbench.measure.time import Timing
 from wsbench.results import CorpusSummary, Memory, Results, Row, Size, Time, now
 from wsbench.settings import LADDER, REFERENCE, DeflateSettings, in_table_order
 from wsbench.workers import local_pool
@@ -60,7 +61,6 @@ def sweep(
         SettingsError: if `max_seconds` is not a finite number above 0.
         MeasurementError: if a measurement fails, or its outcome cannot be right.
         SweepInterrupted: at Ctrl-C, with what was measured so far.
-
     """
     if not 0 < max_seconds < math.inf:
         raise SettingsError(f"max_seconds {max_seconds}: choose a number above 0")
@@ -73,6 +73,7 @@ def sweep(
 
     def results(*, partial: bool) -> Results:
         return Results(
+            schema="wsbench.result/1",
             created=now(),
             wsbench=wsbench.__version__,
             partial=partial,

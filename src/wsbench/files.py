@@ -11,7 +11,6 @@ def write_atomically(path: Path, data: bytes) -> None:
 
     Raises:
         OSError: if it cannot be written; what was there before is then untouched.
-
     """
     if path.exists() and not path.is_file():
         path.write_bytes(data)
@@ -35,7 +34,6 @@ def check_writable(path: Path) -> None:
 
     Raises:
         OSError: if it will not.
-
     """
     if path.is_dir():
         raise IsADirectoryError("it is a directory")

@@ -89,11 +89,10 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     Raises:
         ValueError: if a settings stands in two rows, or a record that is not partial has no row
             for the reference.
-
     """
 
-    schema: Literal["wsbench.result/1"] = "wsbench.result/1"
-    created: datetime
+    schema: Literal["wsbench.result/1"]
+    created: Annotated[datetime, msgspec.Meta(tz=True)]
     wsbench: str
     partial: bool
     environment: Environment
@@ -128,7 +127,6 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises:
             ResultsError: if the file cannot be written.
-
         """
         try:
             write_atomically(Path(path), self.to_json())
@@ -146,7 +144,6 @@ def load_results(path: str | Path) -> Results:
 
     Raises:
         ResultsError: if the file cannot be read or is no such record; the text names the field.
-
     """
     try:
         data = Path(path).read_bytes()
@@ -160,7 +157,6 @@ def parse_results(data: bytes, label: str) -> Results:
 
     Raises:
         ResultsError: if they are no such record; the text names the field.
-
     """
     remedy = "give a file made by wsbench compress --save"
     try:

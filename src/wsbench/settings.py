@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Iterable
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -31,12 +31,11 @@ class DeflateSettings(msgspec.Struct, frozen=True):
 
     Raises:
         SettingsError: if a value is out of range.
-
     """
 
-    window_bits: int
-    memory_level: int
-    level: int = 6
+    window_bits: Annotated[int, msgspec.Meta(ge=WINDOW_BITS[0], le=WINDOW_BITS[-1])]
+    memory_level: Annotated[int, msgspec.Meta(ge=MEMORY_LEVELS[0], le=MEMORY_LEVELS[-1])]
+    level: Annotated[int, msgspec.Meta(ge=LEVELS[0], le=LEVELS[-1])] = 6
     strategy: Strategy = "default"
     context_takeover: bool = True
 
@@ -58,7 +57,6 @@ class DeflateSettings(msgspec.Struct, frozen=True):
 
         Raises:
             SettingsError: if the text has another form, or a value is out of range.
-
         """
         window_bits, slash, memory_level = text.partition("/")
         if not (slash and _is_number(window_bits) and _is_number(memory_level)):
@@ -89,7 +87,6 @@ def cross(window_bits: Iterable[int], memory_levels: Iterable[int]) -> list[Defl
 
     Raises:
         SettingsError: if a value is out of range.
-
     """
     levels = list(memory_levels)
     return in_table_order(DeflateSettings(bits, level) for bits in window_bits for level in levels)
@@ -106,7 +103,6 @@ def vary(
 
     Raises:
         SettingsError: if a value is out of range.
-
     """
     variants = list(itertools.product(levels, strategies))
     return in_table_order(
@@ -135,7 +131,6 @@ def parse_numbers(text: str) -> list[int]:
 
     Raises:
         SettingsError: if the text has another form.
-
     """
     numbers: set[int] = set()
     for part in text.split(","):

@@ -1,6 +1,5 @@
 """The command line: `main`, and the commands, each in a module that is imported when it runs."""
 
-import os
 import sys
 from importlib import import_module
 
@@ -60,18 +59,12 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="replace")
     try:
         code = cli.main(arguments, prog_name="wsbench", standalone_mode=False)
-        sys.stdout.flush()
     except click.ClickException as error:
         return _mistake(_one_line(error), error.exit_code)
     except WsbenchError as error:
         return _mistake(str(error), EXIT_WRONG_USE)
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # Who read the output has seen enough of it, as `head` does. Python would complain once
-        # more when it closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_DONE
     return code if isinstance(code, int) else EXIT_DONE
 
 

@@ -1,6 +1,7 @@
 """Where results go: standard output or a file, checked before anything is measured."""
 
 import os
+import sys
 from pathlib import Path
 
 import click
@@ -27,20 +28,29 @@ def check_target(option: str, path: str | None, corpus_path: str | None = None) 
         ) from error
 
 
-def emit(text: str, path: str | None) -> None:
+def emit(text: str, path: str | None = None) -> None:
     """Print, or write to a file at once.
 
     Raises:
         ResultsError: if the file cannot be written.
-
     """
     if path is None or path == "-":
-        click.echo(text, nl=False)
+        _print(text)
         return
     try:
         write_atomically(Path(path), text.encode())
     except OSError as error:
         raise ResultsError(f"{path}: {error.strerror}; name another place") from error
+
+
+def _print(text: str) -> None:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Who read the output has seen enough of it, as `head` does. What is left in the buffer
+        # must go somewhere when Python closes the stream.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _same(path: str, other: str) -> bool:

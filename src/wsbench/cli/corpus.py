@@ -1,6 +1,5 @@
 """wsbench corpus: describe a corpus, or generate one."""
 
-import sys
 from pathlib import Path
 
 import click
@@ -8,6 +7,7 @@ import msgspec
 
 from wsbench.cli import EXIT_DONE
 from wsbench.cli._options import corpus_argument, corpus_format_option
+from wsbench.cli._output import emit
 from wsbench.corpus import FORMATS, load_corpus, serialise, write_corpus
 from wsbench.corpus.kinds import KINDS, generate
 from wsbench.corpus.model import Corpus
@@ -32,7 +32,7 @@ def corpus() -> None:
 def info(corpus_path: str, corpus_format: str | None, format: str) -> int:
     """Say what is in CORPUS: how many messages, of which sizes, text or binary."""
     loaded = load_corpus(corpus_path, corpus_format)
-    click.echo(_as_json(loaded) if format == "json" else _as_text(loaded))
+    emit(_as_json(loaded) if format == "json" else _as_text(loaded))
     return EXIT_DONE
 
 
@@ -70,7 +70,7 @@ def generate_(
     elif corpus_format == "directory":
         raise click.UsageError("a directory needs a name; pass --output PATH")
     else:
-        sys.stdout.buffer.write(serialise(generated, corpus_format or "lines"))
+        emit(serialise(generated, corpus_format or "lines").decode())
     return EXIT_DONE
 
 
@@ -94,7 +94,7 @@ def _as_text(corpus: Corpus) -> str:
         ),
         "SHA-256": corpus.sha256(),
     }
-    return "\n".join(f"{name + ':':14}{value}" for name, value in rows.items())
+    return "".join(f"{name + ':':14}{value}\n" for name, value in rows.items())
 
 
 def _as_json(corpus: Corpus) -> str:
@@ -103,4 +103,4 @@ def _as_json(corpus: Corpus) -> str:
         "sha256": corpus.sha256(),
         **msgspec.structs.asdict(corpus.statistics()),
     }
-    return msgspec.json.format(msgspec.json.encode(described), indent=2).decode()
+    return msgspec.json.format(msgspec.json.encode(described), indent=2).decode() + "\n"

@@ -44,7 +44,6 @@ def load_corpus(path: str | Path, format: str | None = None) -> Corpus:
 
     Raises:
         CorpusError: if the corpus cannot be read, or holds no messages.
-
     """
     path = str(path)
     if format is not None and format not in FORMATS:
@@ -80,7 +79,6 @@ def write_corpus(corpus: Corpus, path: Path, format: str | None = None) -> None:
 
     Raises:
         CorpusError: if the format cannot hold a message, or the place cannot be written.
-
     """
     packed = path.suffix.lower() == ".gz"
     extension = (path.with_suffix("") if packed else path).suffix.lower()
@@ -112,7 +110,6 @@ def serialise(corpus: Corpus, format: str) -> bytes:
 
     Raises:
         CorpusError: if the format cannot hold a message.
-
     """
     return _SERIALISERS[format](list(corpus.messages()))
 

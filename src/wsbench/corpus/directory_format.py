@@ -20,7 +20,6 @@ def read(path: Path) -> list[Message]:
 
     Raises:
         CorpusError: if a file cannot be read, or should be text and is not UTF-8.
-
     """
     try:
         entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
@@ -37,7 +36,6 @@ def write(messages: Sequence[Message], path: Path) -> None:
     Raises:
         CorpusError: if `path` exists and is anything but an empty directory, or if it cannot
             be written.
-
     """
     if path.exists() and not (path.is_dir() and not any(path.iterdir())):
         raise CorpusError(f"{path}: exists; name a directory that does not")

@@ -34,7 +34,6 @@ def parse(data: bytes, label: str) -> list[Message]:
 
     Raises:
         CorpusError: if the data is not UTF-8, not JSON, or has another shape.
-
     """
     require_utf8(data, label)
     try:
@@ -71,7 +70,6 @@ def serialise(messages: Iterable[Message]) -> bytes:
 
     Raises:
         CorpusError: if a message is binary or not UTF-8.
-
     """
     lines = [_element(message, number) for number, message in enumerate(messages, 1)]
     return b"[\n" + b",\n".join(lines) + b"\n]\n"

@@ -12,7 +12,6 @@ def parse(data: bytes, label: str) -> list[Message]:
 
     Raises:
         CorpusError: if a line is not UTF-8.
-
     """
     require_utf8(data, label)
     lines = (line.removesuffix(b"\r") for line in data.split(b"\n"))
@@ -24,7 +23,6 @@ def serialise(messages: Iterable[Message]) -> bytes:
 
     Raises:
         CorpusError: if a message is binary or cannot be told from the lines around it.
-
     """
     return b"".join(_line(message, number) for number, message in enumerate(messages, 1))
 

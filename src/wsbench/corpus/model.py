@@ -21,7 +21,6 @@ class Message(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     Raises:
         CorpusError: if a text message is not UTF-8.
-
     """
 
     data: bytes
@@ -101,7 +100,6 @@ class Corpus(msgspec.Struct, frozen=True):
 
         Raises:
             ValueError: if the corpus has no messages. A loaded corpus has at least one.
-
         """
         sizes_bytes = sorted(len(message.data) for message in self.messages())
         if not sizes_bytes:

@@ -32,7 +32,6 @@ def read_source(path: str) -> Source:
 
     Raises:
         CorpusError: if the file cannot be read or unpacked, or is UTF-16.
-
     """
     if path == "-":
         label, name = "standard input", "stdin"

@@ -14,6 +14,8 @@ from wsbench.errors import MeasurementError
 from wsbench.live.server import Listener, Listening
 from wsbench.settings import DeflateSettings
 
+# -P keeps modules of the user's current directory from being imported in place of ours.
+COMMAND = [sys.executable, "-P", "-m", "wsbench.live.server"]
 START_SECONDS = 60
 STOP_SECONDS = 10
 
@@ -26,14 +28,11 @@ def traced_server(settings: Sequence[DeflateSettings | None]) -> Iterator[list[L
 
     Raises:
         MeasurementError: if it does not start.
-
     """
-    # -P keeps modules of the user's current directory from being imported in place of ours; a
-    # session of its own keeps Ctrl-C from reaching it before this process has handled it.
-    command = [sys.executable, "-P", "-m", "wsbench.live.server"]
+    # A session of its own keeps Ctrl-C from reaching it before this process has handled it.
     with TemporaryFile() as errors:
         process = subprocess.Popen(
-            command,
+            COMMAND,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=errors,

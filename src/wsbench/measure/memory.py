@@ -33,7 +33,6 @@ def measure_memory(
     Raises:
         MeasurementError: if the server does not start, a connection fails, or something else than
             the settings was negotiated.
-
     """
     with traced_server(settings) as listeners:
         # The first connections of a process find caches empty that later ones find filled.

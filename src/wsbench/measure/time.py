@@ -7,15 +7,10 @@ each (settings, slice) the shortest time counts, since interference only ever ad
 starts from the same context: a copy of a snapshot, taken with what precedes the slice already
 compressed. Writing the copy also brings the context into the cache, where a single busy
 connection would have it; without that, taking turns would charge large contexts for refilling it.
-
-Rounds are dealt out to batches. Each batch gives a ratio to the reference of its own; the result is
-their mean and its 95 % interval by Student's t distribution.
 """
 
 import gc
-import math
 import random
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -25,23 +20,18 @@ from websockets.frames import Frame
 
 from wsbench.corpus.model import Corpus, Message
 from wsbench.deflate import endpoint, frame
+from wsbench.measure.interval import MIN_ROUNDS, relative_time, sum_of_minima
 from wsbench.results import Time
 from wsbench.settings import DeflateSettings
 
-MIN_ROUNDS = 2
-# What the number of slices is planned for: enough rounds for each batch to find its minima.
+# What the number of slices is planned for: enough rounds for batches to find their minima.
 PLANNED_ROUNDS = 15
-ROUNDS_PER_BATCH = 3
-MAX_BATCHES = 10
 MAX_SLICES = 48
 MIN_SAMPLED_SLICES = 12
 SLICE_NS = 1_000_000
 
 # A context knows the last 32 KiB; one that has seen twice as much is like one that has seen all.
 WARM_UP_BYTES = 65_536
-
-# Quantile 0.975 of Student's t distribution by degrees of freedom, from any statistical table.
-_T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
 
 
 class _Copyable(Protocol):
@@ -119,45 +109,25 @@ class Timing:
 
         Raises:
             ValueError: if fewer than two were.
-
         """
-        if self.rounds < MIN_ROUNDS:
-            raise ValueError(f"{self.rounds} rounds are too few for an interval")
         reference = self._subjects[self._reference]
         return {item: self._time(subject, reference) for item, subject in self._subjects.items()}
 
     def _time(self, subject: "_Subject", reference: "_Subject") -> Time:
-        encode, encode_ci95 = self._ratio(subject.encode_ns, reference.encode_ns)
-        decode, decode_ci95 = self._ratio(subject.decode_ns, reference.decode_ns)
-        every_round = range(self.rounds)
+        rounds, messages = range(self.rounds), self._sampled_messages
+        encode, encode_ci95 = relative_time(subject.encode_ns, reference.encode_ns, self.rounds)
+        decode, decode_ci95 = relative_time(subject.decode_ns, reference.decode_ns, self.rounds)
         return Time(
             connections=1,
-            encode_ns_per_message=_sum_of_minima(subject.encode_ns, every_round)
-            / self._sampled_messages,
+            encode_ns_per_message=sum_of_minima(subject.encode_ns, rounds) / messages,
             vs_reference=encode,
             ci95=encode_ci95,
-            decode_ns_per_message=_sum_of_minima(subject.decode_ns, every_round)
-            / self._sampled_messages,
+            decode_ns_per_message=sum_of_minima(subject.decode_ns, rounds) / messages,
             decode_vs_reference=decode,
             decode_ci95=decode_ci95,
             sampled_messages=self._sampled_messages,
             rounds=self.rounds,
         )
-
-    def _ratio(
-        self, subject_ns: list[list[int]], reference_ns: list[list[int]]
-    ) -> tuple[float, tuple[float, float]]:
-        batches = min(MAX_BATCHES, max(2, self.rounds // ROUNDS_PER_BATCH))
-        ratios = []
-        for batch in range(batches):
-            # Dealt out in turn, so that drift reaches every batch alike.
-            rounds = range(batch, self.rounds, batches)
-            ratios.append(
-                _sum_of_minima(subject_ns, rounds) / _sum_of_minima(reference_ns, rounds) - 1
-            )
-        mean = statistics.mean(ratios)
-        margin = _T_975[batches - 2] * statistics.stdev(ratios) / math.sqrt(batches)
-        return mean, (mean - margin, mean + margin)
 
 
 class _Subject:
@@ -206,11 +176,6 @@ def _run_ns(code: Callable[[Frame], Frame], frames: list[Frame]) -> int:
     for item in frames:
         code(item)
     return max(1, _clock_ns() - start_ns - _overhead_ns)
-
-
-def _sum_of_minima(times_ns: list[list[int]], rounds: range) -> int:
-    """The time of all slices, each at its shortest in these rounds."""
-    return sum(min(of_slice[number] for number in rounds) for of_slice in times_ns)
 
 
 def _starts(

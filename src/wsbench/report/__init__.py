@@ -24,7 +24,6 @@ def render(results: Results, format: str = "table") -> str:
 
     Raises:
         ResultsError: if there is no such format.
-
     """
     if format not in _RENDERERS:
         raise ResultsError(f"no report format {format!r}; choose one of {', '.join(FORMATS)}")

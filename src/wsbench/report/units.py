@@ -24,9 +24,9 @@ def percent(fraction: float) -> str:
 
 
 def difference(fraction: float, *, decimals: int = 1) -> str:
-    """A relative difference, with its sign: `+15.2%`; never a negative zero."""
-    value = round(100 * fraction, decimals) + 0.0
-    return f"{value:+.{decimals}f}%"
+    """A relative difference, with its sign: `+15.2%`; zero has none."""
+    value = round(100 * fraction, decimals)
+    return f"{value:+.{decimals}f}%" if value else f"{0:.{decimals}f}%"
 
 
 def difference_with_margin(fraction: float, ci95: tuple[float, float]) -> str:

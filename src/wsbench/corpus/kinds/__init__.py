@@ -31,7 +31,6 @@ def generate(kind: str, *, messages: int, seed: int = 0) -> Corpus:
 
     Raises:
         CorpusError: if there is no such kind, or `messages` is less than 1.
-
     """
     if kind not in KINDS:
         raise CorpusError(f"no kind of corpus is called {kind!r}; choose one of {', '.join(KINDS)}")

@@ -1,0 +1,92 @@
+"""What all tests share: hypothesis profiles, a small corpus, a record of results."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import settings
+
+from wsbench.corpus import Corpus, Message
+from wsbench.environment import Environment
+from wsbench.results import CorpusSummary, Memory, Results, Row, Size, Time
+from wsbench.settings import LADDER, REFERENCE, DeflateSettings
+
+# A busy machine must not fail a test; examples are found again from the printed blob.
+settings.register_profile("wsbench", deadline=None, print_blob=True)
+settings.load_profile("wsbench")
+
+
+@pytest.fixture
+def corpus() -> Corpus:
+    """Two hundred text messages that compress well, and a binary one that does not."""
+    texts = [
+        Message(f'{{"id":{i},"user":"user-{i % 7}","text":"händler {i * i}"}}'.encode(), True)
+        for i in range(200)
+    ]
+    return Corpus.of_messages("small", [*texts, Message(bytes(range(256)), False)])
+
+
+@pytest.fixture
+def results() -> Results:
+    """A record with round figures, as if the ladder had been measured."""
+
+    def row(item: DeflateSettings | None, position: int) -> Row:
+        return Row(
+            settings=item,
+            memory=Memory(
+                connection_bytes=1024 * (316 - 40 * position),
+                connection_stdev_bytes=512,
+                connections=20,
+                deflate_bytes=2000,
+                inflate_bytes=1000,
+            ),
+            size=Size(
+                original_bytes=10_000,
+                compressed_bytes=1_000 + 100 * position if item else 10_000,
+                wire_bytes=1_020 + 100 * position if item else 10_020,
+            ),
+            time=(
+                Time(
+                    connections=1,
+                    encode_ns_per_message=5_000.0 + 100 * position,
+                    vs_reference=(position - 3) / 50,
+                    ci95=(
+                        round((position - 3) / 50 - 0.004, 3),
+                        round((position - 3) / 50 + 0.004, 3),
+                    ),
+                    decode_ns_per_message=1_000.0,
+                    decode_vs_reference=0.0,
+                    decode_ci95=(-0.01, 0.01),
+                    sampled_messages=100,
+                    rounds=30,
+                ),
+            )
+            if item
+            else (),
+        )
+
+    return Results(
+        schema="wsbench.result/1",
+        created=datetime(2026, 11, 22, 8, tzinfo=UTC),
+        wsbench="0.1.0",
+        partial=False,
+        environment=Environment(
+            python="3.11.7",
+            implementation="CPython",
+            websockets="17.4",
+            zlib="1.2.13",
+            zlib_headers="1.2.13",
+            os="Linux",
+            os_release="6.1",
+            machine="x86_64",
+            cpu="Some CPU",
+            cpus=2,
+            memory_bytes=2**34,
+            allocator="glibc 2.36",
+            transparent_huge_pages="madvise",
+        ),
+        corpus=CorpusSummary(
+            name="commits", sha256="0" * 64, messages=1837, bytes=10_000, streams=1
+        ),
+        reference=REFERENCE,
+        rows=tuple(row(item, position) for position, item in enumerate([*LADDER, None])),
+    )

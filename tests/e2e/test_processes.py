@@ -1,0 +1,177 @@
+"""Interruptions, terminals and pipes: what happens to the results, and to the processes."""
+
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+LIMIT_SECONDS = 120
+
+
+class Terminal:
+    """A process whose standard error is a terminal."""
+
+    def __init__(self, process: subprocess.Popen[bytes], screen: int) -> None:
+        self.process = process
+        self._screen = screen
+        self.text = ""
+
+    def read_until(self, pattern: str) -> None:
+        """Wait for something to appear on the terminal."""
+        deadline = time.monotonic() + LIMIT_SECONDS
+        while not re.search(pattern, self.text):
+            assert time.monotonic() < deadline, self.text
+            if select.select([self._screen], [], [], 1)[0]:
+                try:
+                    self.text += os.read(self._screen, 10_000).decode(errors="replace")
+                except OSError:
+                    break
+        assert re.search(pattern, self.text), self.text
+
+
+@contextmanager
+def terminal(command: Path, *arguments: str, cwd: Path) -> Iterator[Terminal]:
+    screen, stderr = pty.openpty()
+    process = subprocess.Popen(
+        [command, *arguments],
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        start_new_session=True,
+    )
+    os.close(stderr)
+    try:
+        yield Terminal(process, screen)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        os.close(screen)
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + LIMIT_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Path:
+    """A corpus whose sizes take a while: 40 MB of numbers."""
+    path = tmp_path / "slow.txt"
+    lines = "\n".join(f"{number * 7919 % 1_000_003}" * 20 for number in range(400_000))
+    path.write_text(lines)
+    return path
+
+
+def test_a_terminal_shows_progress_with_the_remaining_time(
+    command: Path, root: Path, tmp_path: Path
+) -> None:
+    corpus = str(root / "corpora" / "chat.json")
+    with terminal(command, "compress", corpus, "--max-seconds", "4", cwd=tmp_path) as shown:
+        for phase in ("size", "memory", "time"):
+            shown.read_until(rf"{phase} +\[#*-*\] +\d+%")
+        # click knows the speed after a second.
+        shown.read_until(r"time .* \d+% +00:00:0\d")
+        output, _ = shown.process.communicate(timeout=LIMIT_SECONDS)
+    assert b"Window Bits" in output
+
+
+def test_quiet_shows_none(command: Path, root: Path, tmp_path: Path) -> None:
+    corpus = str(root / "corpora" / "chat.json")
+    arguments = ("compress", corpus, "--max-seconds", "0.2", "--quiet")
+    with terminal(command, *arguments, cwd=tmp_path) as shown:
+        output, _ = shown.process.communicate(timeout=LIMIT_SECONDS)
+        shown.read_until("^$")
+    assert b"Window Bits" in output
+
+
+@pytest.mark.parametrize("to_group", [True, False], ids=["Ctrl-C", "kill -INT"])
+def test_interrupted_while_timing(
+    command: Path, root: Path, tmp_path: Path, to_group: bool
+) -> None:
+    corpus = str(root / "corpora" / "chat.json")
+    arguments = ("compress", corpus, "--max-seconds", "600", "--save", "r.json")
+    with terminal(command, *arguments, cwd=tmp_path) as shown:
+        shown.read_until(r"time .* 1%")
+        (os.killpg if to_group else os.kill)(shown.process.pid, signal.SIGINT)
+        output, _ = shown.process.communicate(timeout=LIMIT_SECONDS)
+        shown.read_until("wsbench: interrupted: the results are partial")
+    assert shown.process.returncode == 130
+    assert "Traceback" not in shown.text
+    assert "Partial: the sweep was interrupted" in output.decode()
+    record = json.loads((tmp_path / "r.json").read_bytes())
+    assert record["partial"] is True
+    assert all(row["size"] and row["memory"] for row in record["rows"])
+    assert all(row["time"] for row in record["rows"][:-1])
+
+
+@pytest.mark.parametrize("to_group", [True, False], ids=["Ctrl-C", "kill -INT"])
+def test_interrupted_while_workers_measure_sizes(
+    command: Path, slow: Path, tmp_path: Path, to_group: bool
+) -> None:
+    arguments = ("compress", str(slow), "--jobs", "2", "--save", "r.json", "--no-memory")
+    with terminal(command, *arguments, cwd=tmp_path) as shown:
+        shown.read_until(r"size .* \d+%")
+        workers = psutil.Process(shown.process.pid).children(recursive=True)
+        assert workers
+        (os.killpg if to_group else os.kill)(shown.process.pid, signal.SIGINT)
+        output, _ = shown.process.communicate(timeout=LIMIT_SECONDS)
+        shown.read_until("wsbench: interrupted")
+    assert shown.process.returncode == 130
+    assert "Traceback" not in shown.text
+    wait_until(lambda: not any(worker.is_running() for worker in workers))
+    rows = json.loads((tmp_path / "r.json").read_bytes())["rows"]
+    assert any(row["size"] for row in rows)
+    assert not all(row["size"] for row in rows)
+    assert b"off" in output
+
+
+@pytest.mark.parametrize("phase", ["size", "memory"])
+def test_a_killed_wsbench_leaves_no_process_behind(
+    command: Path, slow: Path, root: Path, tmp_path: Path, phase: str
+) -> None:
+    corpus = slow if phase == "size" else root / "corpora" / "chat.json"
+    arguments = ("compress", str(corpus), "--jobs", "2", "--window-bits", "9-15")
+    with terminal(command, *arguments, cwd=tmp_path) as shown:
+        shown.read_until(rf"{phase} .* \d+%")
+        helpers = psutil.Process(shown.process.pid).children(recursive=True)
+        assert helpers
+        shown.process.kill()
+        wait_until(lambda: not any(helper.is_running() for helper in helpers))
+
+
+def test_a_reader_that_leaves_is_no_error(command: Path, root: Path, tmp_path: Path) -> None:
+    record = root / "results" / "chat.json"
+    writer = subprocess.Popen(
+        [command, "report", record, "--format", "json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with writer:
+        assert writer.stdout is not None
+        assert writer.stderr is not None
+        writer.stdout.close()
+        assert writer.stderr.read() == b""
+        assert writer.wait(LIMIT_SECONDS) == 0
+
+
+def test_help_imports_no_heavy_library() -> None:
+    code = (
+        "import sys; from wsbench.cli import main; main(['--help']); "
+        "print(sorted({'msgspec', 'websockets', 'psutil', 'tabulate', 'asyncio'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

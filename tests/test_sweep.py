@@ -1,0 +1,129 @@
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wsbench
+from wsbench import LADDER, REFERENCE, Corpus, DeflateSettings, Progress
+from wsbench.errors import MeasurementError, SettingsError
+from wsbench.measure import size
+
+
+def sizes_only(corpus: Corpus, *arguments: Any, **options: Any) -> wsbench.Results:
+    return wsbench.sweep(corpus, *arguments, memory=False, time=False, **options)
+
+
+def test_a_sweep_measures_the_ladder_with_the_disabled_row_last(corpus: Corpus) -> None:
+    results = wsbench.sweep(corpus, max_seconds=0.5)
+    assert [row.settings for row in results.rows] == [*LADDER, None]
+    assert all(row.memory and row.size for row in results.rows)
+    assert all(row.time for row in results.rows[:-1])
+    assert not results.rows[-1].time
+    assert not results.partial
+    assert results.wsbench == wsbench.__version__
+    assert results.corpus.sha256 == corpus.sha256()
+    assert (results.corpus.messages, results.corpus.streams) == (201, 1)
+
+
+def test_the_reference_is_added_in_its_place(corpus: Corpus) -> None:
+    large, small = DeflateSettings(15, 8), DeflateSettings(9, 1)
+    results = sizes_only(corpus, [small, None, large, small])
+    assert [row.settings for row in results.rows] == [large, REFERENCE, small, None]
+    other = sizes_only(corpus, [small], reference=large)
+    assert [row.settings for row in other.rows] == [large, small, None]
+    assert other.reference == large
+
+
+def test_one_process_or_two_give_the_same_sizes(corpus: Corpus) -> None:
+    one, two = sizes_only(corpus, jobs=1), sizes_only(corpus, jobs=2)
+    assert one.rows == two.rows
+
+
+def test_progress_goes_through_the_phases_to_their_end(corpus: Corpus) -> None:
+    seen: list[Progress] = []
+    wsbench.sweep(corpus, [REFERENCE], max_seconds=0.1, progress=seen.append)
+    assert list(dict.fromkeys(item.phase for item in seen)) == ["size", "memory", "time"]
+    for phase in ("size", "memory", "time"):
+        fractions = [item.fraction for item in seen if item.phase == phase]
+        assert fractions == sorted(fractions)
+        assert fractions[-1] == 1
+
+
+@pytest.mark.parametrize("phase", ["size", "memory", "time"])
+def test_an_interruption_keeps_what_was_measured(corpus: Corpus, phase: str) -> None:
+    def interrupt(progress: Progress) -> None:
+        if progress.phase == phase and (phase != "time" or progress.fraction > 0.5):
+            raise KeyboardInterrupt
+
+    with pytest.raises(wsbench.SweepInterrupted) as caught:
+        wsbench.sweep(corpus, max_seconds=1, progress=interrupt)
+    results = caught.value.results
+    assert results.partial
+    assert [row.settings for row in results.rows] == [*LADDER, None]
+    first = results.rows[0]
+    assert first.size
+    assert bool(first.memory) == (phase != "size")
+    assert bool(first.time) == (phase == "time")
+    assert bool(results.rows[1].size) == (phase != "size")
+
+
+def test_an_error_of_a_measurement_reaches_the_caller(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise MeasurementError("as it was said")
+
+    monkeypatch.setattr(size, "measure_size", fail)
+    with pytest.raises(MeasurementError, match="as it was said"):
+        sizes_only(corpus)
+
+
+def test_more_jobs_than_settings_are_no_more_processes(corpus: Corpus) -> None:
+    assert sizes_only(corpus, [REFERENCE], jobs=10_000).rows == sizes_only(corpus, [REFERENCE]).rows
+
+
+@pytest.mark.parametrize("max_seconds", [0, -1, float("nan"), float("inf")])
+def test_a_budget_must_be_a_finite_number_above_zero(corpus: Corpus, max_seconds: float) -> None:
+    with pytest.raises(SettingsError, match="choose a number above 0"):
+        wsbench.sweep(corpus, max_seconds=max_seconds)
+
+
+def test_a_pool_ends_when_its_block_fails(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import time\n"
+        "from wsbench.workers import local_pool\n"
+        "if __name__ == '__main__':\n"
+        "    with local_pool(2) as pool:\n"
+        "        pool.submit(time.sleep, 3600)\n"
+        "        raise SystemExit(7)\n"
+    )
+    assert subprocess.run([sys.executable, script], timeout=60).returncode == 7
+
+
+def test_the_api_in_the_docstring_works(tmp_path: Path) -> None:
+    """As a script without `if __name__ == "__main__"`, and away from the project."""
+    (tmp_path / "c.json").write_text('["hello", "hello hello"]')
+    script = "\n".join(
+        line.strip() for line in (wsbench.__doc__ or "").splitlines() if line.startswith("    ")
+    )
+    script = script.replace("corpora/chat.json", "c.json").replace(
+        "(corpus)", "(corpus, time=False)"
+    )
+    (tmp_path / "script.py").write_text(script)
+    done = subprocess.run(
+        [sys.executable, "script.py"], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert done.stderr == ""
+    assert "12 *" in done.stdout
+
+
+def test_every_public_name_exists_and_nothing_else_is_promised() -> None:
+    assert sorted(wsbench.__all__) == sorted(set(wsbench.__all__))
+    for name in wsbench.__all__:
+        assert getattr(wsbench, name) is not None
+        assert name in dir(wsbench)
+    with pytest.raises(AttributeError, match="no attribute 'compress'"):
+        _ = wsbench.compress  # type: ignore[attr-defined]
