@@ -76,7 +76,6 @@ def results() -> Results:
             zlib="1.2.13",
             zlib_headers="1.2.13",
             os="Linux",
-            os_release="6.1",
             machine="x86_64",
             cpu="Some CPU",
             cpus=2,

@@ -44,14 +44,14 @@ def test_one_process_or_two_give_the_same_sizes(corpus: Corpus) -> None:
 def test_progress_goes_through_the_phases_to_their_end(corpus: Corpus) -> None:
     seen: list[Progress] = []
     wsbench.sweep(corpus, [REFERENCE], max_seconds=0.1, progress=seen.append)
-    assert list(dict.fromkeys(item.phase for item in seen)) == ["size", "memory", "time"]
-    for phase in ("size", "memory", "time"):
+    assert list(dict.fromkeys(item.phase for item in seen)) == ["size", "time", "memory"]
+    for phase in ("size", "time", "memory"):
         fractions = [item.fraction for item in seen if item.phase == phase]
         assert fractions == sorted(fractions)
         assert fractions[-1] == 1
 
 
-@pytest.mark.parametrize("phase", ["size", "memory", "time"])
+@pytest.mark.parametrize("phase", ["size", "time", "memory"])
 def test_an_interruption_keeps_what_was_measured(corpus: Corpus, phase: str) -> None:
     def interrupt(progress: Progress) -> None:
         if progress.phase == phase and (phase != "time" or progress.fraction > 0.5):
@@ -64,8 +64,8 @@ def test_an_interruption_keeps_what_was_measured(corpus: Corpus, phase: str) -> 
     assert [row.settings for row in results.rows] == [*LADDER, None]
     first = results.rows[0]
     assert first.size
-    assert bool(first.memory) == (phase != "size")
-    assert bool(first.time) == (phase == "time")
+    assert bool(first.time) == (phase != "size")
+    assert bool(first.memory) == (phase == "memory")
     assert bool(results.rows[1].size) == (phase != "size")
 
 

@@ -23,7 +23,6 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     zlib: str
     zlib_headers: str
     os: str
-    os_release: str
     machine: str
     cpu: str | None
     cpus: int
@@ -41,7 +40,6 @@ def current_environment() -> Environment:
         zlib=zlib.ZLIB_RUNTIME_VERSION,
         zlib_headers=zlib.ZLIB_VERSION,
         os=platform.system(),
-        os_release=platform.release(),
         machine=platform.machine(),
         cpu=_cpu_model(),
         cpus=available_cpus(),
