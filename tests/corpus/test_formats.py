@@ -162,6 +162,7 @@ def test_a_directory_is_read_in_name_order_without_hidden_files(tmp_path: Path) 
         (tmp_path / name).write_text(name)
     (tmp_path / "folder").mkdir()
     (tmp_path / "folder" / "c.txt").write_text("nested")
+    (tmp_path / "link to folder").symlink_to(tmp_path / "folder")
     order = [b"Z.json", b"a10", b"a2", b"b.txt", "ü.md".encode()]
     assert data_of(directory_format.read(tmp_path)) == order
 

@@ -168,6 +168,15 @@ def test_a_reader_that_leaves_is_no_error(command: Path, root: Path, tmp_path: P
         assert writer.wait(LIMIT_SECONDS) == 0
 
 
+def test_a_full_disk_is_one_line(command: Path, root: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [command, "report", root / "results" / "chat.json"], stdout=full, stderr=subprocess.PIPE
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"wsbench: standard output: No space left on device\n"
+
+
 def test_help_imports_no_heavy_library() -> None:
     code = (
         "import sys; from wsbench.cli import main; main(['--help']); "

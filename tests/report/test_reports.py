@@ -204,6 +204,13 @@ def test_small_differences_have_no_sign(results: Results) -> None:
     assert render(record, "rst").splitlines()[3].split()[-1] == "0%"
 
 
+def test_columns_are_named_after_another_reference(results: Results) -> None:
+    record = msgspec.structs.replace(results, reference=DeflateSettings(15, 8))
+    header = render(record, "rst").splitlines()[1]
+    assert header.split("  ")[-1] == "Time vs. 15/8"
+    assert "default" not in header
+
+
 def test_an_unknown_format_is_refused(results: Results) -> None:
     with pytest.raises(ResultsError, match="choose one of table, grid, markdown, rst, csv, json"):
         render(results, "xml")

@@ -15,8 +15,10 @@ def check_target(option: str, path: str | None, corpus_path: str | None = None) 
 
     It must not be the corpus that is about to be read.
     """
-    if path is None or path == "-":
+    if path is None or (path == "-" and option == "--output"):
         return
+    if path in ("", "-"):
+        raise click.UsageError(f"{option} {path!r}: name a file")
     if corpus_path is not None and corpus_path != "-" and _same(path, corpus_path):
         raise click.UsageError(f"{option} {path}: that is the corpus; name another file")
     try:
@@ -47,10 +49,12 @@ def _print(text: str) -> None:
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Who read the output has seen enough of it, as `head` does. What is left in the buffer
-        # must go somewhere when Python closes the stream.
+    except OSError as error:
+        # What is left in the buffer must go somewhere when Python closes the stream.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Who read the output may have seen enough of it, as `head` does.
+        if not isinstance(error, BrokenPipeError):
+            raise ResultsError(f"standard output: {error.strerror}") from error
 
 
 def _same(path: str, other: str) -> bool:

@@ -76,16 +76,17 @@ from wsbench.settings import (
     metavar="BITS/LEVEL",
     default=str(REFERENCE),
     show_default=True,
-    help="What the 'vs. default' columns compare with.",
+    help="What the 'vs.' columns compare with.",
 )
 @click.option("--no-memory", is_flag=True, help="Do not measure memory.")
 @click.option("--no-time", is_flag=True, help="Do not measure time.")
 @click.option(
     "--max-seconds",
     type=float,
+    metavar="SECONDS",
     default=DEFAULT_MAX_SECONDS,
     show_default=True,
-    help="How long timing may take; longer makes its intervals narrower.",
+    help="How long timing may take, but at least two rounds; longer narrows its intervals.",
 )
 @click.option(
     "--jobs",

@@ -18,7 +18,7 @@ def corpus() -> None:
     """Describe a corpus, or generate one."""
 
 
-@corpus.command()
+@corpus.command(short_help="Say what is in CORPUS.")
 @corpus_argument
 @corpus_format_option
 @click.option(
@@ -36,7 +36,7 @@ def info(corpus_path: str, corpus_format: str | None, format: str) -> int:
     return EXIT_DONE
 
 
-@corpus.command("generate")
+@corpus.command("generate", short_help="Make messages of a KIND.")
 @click.argument("kind", type=click.Choice(tuple(KINDS)))
 @click.option("--messages", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)

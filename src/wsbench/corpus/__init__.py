@@ -46,6 +46,8 @@ def load_corpus(path: str | Path, format: str | None = None) -> Corpus:
         CorpusError: if the corpus cannot be read, or holds no messages.
     """
     path = str(path)
+    if not path:
+        raise CorpusError("the corpus has an empty name; name a file, a directory or -")
     if format is not None and format not in FORMATS:
         raise CorpusError(f"no corpus format {format!r}; choose one of {', '.join(FORMATS)}")
     if path != "-" and Path(path).is_dir():

@@ -23,7 +23,8 @@ def read(path: Path) -> list[Message]:
     """
     try:
         entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
-        return [_message(entry) for entry in entries if entry.is_file() or entry.is_symlink()]
+        # A link that leads nowhere is a message that is missing.
+        return [_message(entry) for entry in entries if entry.is_file() or not entry.exists()]
     except OSError as error:
         raise CorpusError(
             f"{error.filename}: {error.strerror}; make it readable, or take it out of the directory"

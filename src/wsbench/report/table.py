@@ -8,7 +8,7 @@ from tabulate import tabulate
 from wsbench.report.prose import heading, note
 from wsbench.report.units import DASH, difference, difference_with_margin, kib
 from wsbench.results import Results, Row
-from wsbench.settings import DeflateSettings
+from wsbench.settings import REFERENCE, DeflateSettings
 
 
 class _Style(NamedTuple):
@@ -58,12 +58,13 @@ def _table(results: Results, style: _Style) -> str:
 def _columns(results: Results, style: _Style) -> dict[str, Callable[[Row], str]]:
     """The columns that the record has something for, each with the cell that a row gets in it."""
     columns = _settings_columns(results, style)
+    reference = "default" if results.reference == REFERENCE else str(results.reference)
     if any(row.memory for row in results.rows):
         columns["Memory usage"] = lambda row: _memory(row, style)
     if any(row.size for row in results.rows):
-        columns["Size vs. default"] = lambda row: _size(row, results, style)
+        columns[f"Size vs. {reference}"] = lambda row: _size(row, results, style)
     if any(row.time for row in results.rows):
-        columns["Time vs. default"] = lambda row: _time(row, results, style)
+        columns[f"Time vs. {reference}"] = lambda row: _time(row, results, style)
     return columns
 
 
