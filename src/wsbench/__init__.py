@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wsbench._sweep import Progress, SweepInterrupted, sweep
     from wsbench.corpus import Corpus, Message, Stream, load_corpus
-    from wsbench.errors import WsbenchError
+    from wsbench.errors import (
+        CorpusError,
+        MeasurementError,
+        ResultsError,
+        SettingsError,
+        WsbenchError,
+    )
     from wsbench.report import render
     from wsbench.results import Results, load_results
     from wsbench.settings import LADDER, REFERENCE, DeflateSettings, cross
@@ -26,10 +32,14 @@ __all__ = [
     "LADDER",
     "REFERENCE",
     "Corpus",
+    "CorpusError",
     "DeflateSettings",
+    "MeasurementError",
     "Message",
     "Progress",
     "Results",
+    "ResultsError",
+    "SettingsError",
     "Stream",
     "SweepInterrupted",
     "WsbenchError",
@@ -52,6 +62,10 @@ _DEFINED_IN = {
     "Results": "wsbench.results",
     "Stream": "wsbench.corpus",
     "SweepInterrupted": "wsbench._sweep",
+    "CorpusError": "wsbench.errors",
+    "MeasurementError": "wsbench.errors",
+    "ResultsError": "wsbench.errors",
+    "SettingsError": "wsbench.errors",
     "WsbenchError": "wsbench.errors",
     "cross": "wsbench.settings",
     "load_corpus": "wsbench.corpus",

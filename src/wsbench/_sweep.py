@@ -3,13 +3,13 @@
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
 import wsbench
 from wsbench.corpus.model import Corpus
 from wsbench.environment import current_environment
-from wsbench.errors import SettingsError
-from wsbench.measure.interval import MIN_ROUNDS
+from wsbench.errors import CorpusError, MeasurementError, SettingsError
 from wsbench.measure.memory import measure_memory
 from wsbench.measure.size import measure_sizes
 from wsbench.measure.time import Timing
@@ -17,9 +17,8 @@ from wsbench.results import CorpusSummary, Memory, Results, Row, Size, Time, now
 from wsbench.settings import LADDER, REFERENCE, DeflateSettings, in_table_order
 from wsbench.workers import local_pool
 
-DEFAULT_MAX_SECONDS = 5.0
 # Enough pieces of work for the workers to end at about the same time.
-_PIECES_PER_WORKER = 4
+_PIECES_PER_WORKER = 3
 
 
 class Progress(NamedTuple):
@@ -44,7 +43,7 @@ def sweep(
     reference: DeflateSettings = REFERENCE,
     memory: bool = True,
     time: bool = True,
-    max_seconds: float = DEFAULT_MAX_SECONDS,
+    max_seconds: float | None = None,
     jobs: int = 1,
     progress: Callable[[Progress], None] = lambda _: None,
 ) -> Results:
@@ -52,19 +51,27 @@ def sweep(
 
     The reference and the disabled row (settings None) are always among the rows. Sizes are always
     measured, by `jobs` processes; memory per connection and times can be left out. `max_seconds`
-    bounds the timing. `progress` is called now and then.
+    bounds the timing: 5 s, or a quarter of a second a settings if that is more, unless given.
+    `progress` is called now and then.
 
     With more than one job, and for memory, processes are started: a script that calls this needs
     the usual `if __name__ == "__main__":` where multiprocessing asks for it.
 
     Raises:
-        SettingsError: if `max_seconds` is not a finite number above 0.
-        MeasurementError: if a measurement fails, or its outcome cannot be right.
+        SettingsError: if `max_seconds` is not a finite number above 0, or `jobs` is less than 1.
+        CorpusError: if the corpus has no messages.
+        MeasurementError: if a measurement fails, or its outcome cannot be right; its `results`
+            hold what was measured so far, marked partial.
         SweepInterrupted: at Ctrl-C, with what was measured so far.
     """
+    compressing = in_table_order({item for item in settings if item is not None} | {reference})
+    if max_seconds is None:
+        max_seconds = max(5.0, len(compressing) / 4)
     if not 0 < max_seconds < math.inf:
         raise SettingsError(f"max_seconds {max_seconds}: choose a number above 0")
-    compressing = in_table_order({item for item in settings if item is not None} | {reference})
+    if jobs < 1:
+        raise SettingsError(f"jobs {jobs}: choose a number from 1")
+    summary, environment = _summary(corpus), current_environment()
     rows: list[DeflateSettings | None] = [*compressing, None]
     sizes: dict[DeflateSettings | None, Size] = {}
     memories: dict[DeflateSettings | None, Memory] = {}
@@ -77,8 +84,8 @@ def sweep(
             created=now(),
             wsbench=wsbench.__version__,
             partial=partial,
-            environment=current_environment(),
-            corpus=_summary(corpus),
+            environment=environment,
+            corpus=summary,
             reference=reference,
             rows=tuple(
                 Row(
@@ -107,9 +114,12 @@ def sweep(
                 memories[item] = of_item
                 progress(Progress("memory", len(memories) / len(rows)))
     except KeyboardInterrupt:
-        if timing is not None and not times and timing.rounds >= MIN_ROUNDS:
+        if timing is not None and not times and timing.is_enough:
             times.update(timing.times())
         raise SweepInterrupted(results(partial=True)) from None
+    except MeasurementError as error:
+        error.results = results(partial=True)
+        raise
     return results(partial=False)
 
 
@@ -127,11 +137,19 @@ def _sizes(
         futures = [
             executor.submit(measure_sizes, corpus, rows[piece::pieces]) for piece in range(pieces)
         ]
-        yield from (future.result() for future in as_completed(futures))
+        try:
+            yield from (future.result() for future in as_completed(futures))
+        except BrokenProcessPool as error:
+            raise MeasurementError(
+                "a worker process was killed, perhaps for want of memory; pass --jobs 1"
+            ) from error
 
 
 def _summary(corpus: Corpus) -> CorpusSummary:
-    statistics = corpus.statistics()
+    try:
+        statistics = corpus.statistics()
+    except ValueError as error:
+        raise CorpusError(f"{corpus.name}: {error}") from error
     return CorpusSummary(
         name=corpus.name,
         sha256=corpus.sha256(),

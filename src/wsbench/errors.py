@@ -1,5 +1,10 @@
 """Errors that a user can mend: one line each, naming the place and the remedy."""
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from wsbench.results import Results
+
 
 class WsbenchError(Exception):
     """Base of every error that wsbench raises on purpose; its text is one line for a user."""
@@ -18,4 +23,9 @@ class ResultsError(WsbenchError):
 
 
 class MeasurementError(WsbenchError):
-    """A measurement that failed, or whose outcome cannot be right."""
+    """A measurement that failed, or whose outcome cannot be right.
+
+    Raised by a sweep, its `results` hold what was measured before, if anything.
+    """
+
+    results: "Results | None" = None

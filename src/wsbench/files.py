@@ -1,7 +1,21 @@
-"""Writing files so that nothing is lost or half written."""
+"""Writing files so that nothing is lost or half written; reading standard input."""
 
+import errno
 import os
+import sys
 from pathlib import Path
+
+
+def read_stdin() -> bytes:
+    """All of standard input.
+
+    Raises:
+        OSError: if it is closed or cannot be read.
+    """
+    # Python leaves no stream where the descriptor was closed.
+    if sys.stdin is None:
+        raise OSError(errno.EBADF, "it is closed")
+    return sys.stdin.buffer.read()
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -56,8 +56,8 @@ class Time(msgspec.Struct, frozen=True, kw_only=True):
     """Time to encode and to decode a message, with `connections` contexts in use in turn.
 
     `vs_reference` 0.152 means 15.2 % more than the reference takes; `ci95` is the interval that
-    holds it with 95 % confidence. The same for decoding. `sampled_messages` messages were timed in
-    each of `rounds` rounds.
+    holds it with 95 % confidence. The same for decoding. `sampled_messages` messages were timed,
+    each at least `rounds` times.
     """
 
     connections: Annotated[int, msgspec.Meta(ge=1)]
@@ -115,6 +115,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         """How much larger the row's compressed messages are: 0.1 means 10 %."""
         reference = self.row(self.reference)
         if row.size is None or reference is None or reference.size is None:
+            return None
+        if not reference.size.compressed_bytes:
             return None
         return row.size.compressed_bytes / reference.size.compressed_bytes - 1
 

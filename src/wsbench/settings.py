@@ -17,7 +17,7 @@ LEVELS = range(10)
 
 
 def _check(what: str, value: int, allowed: range) -> None:
-    if value not in allowed:
+    if type(value) is not int or value not in allowed:
         raise SettingsError(f"{what} {value}: choose {allowed[0]} to {allowed[-1]}")
 
 
@@ -63,9 +63,10 @@ class DeflateSettings(msgspec.Struct, frozen=True):
             raise SettingsError(f"settings {text!r}: write WINDOW_BITS/MEMORY_LEVEL, such as 12/5")
         return cls(int(window_bits), int(memory_level))
 
-    def __str__(self) -> str:
-        """`12/5`, followed by whatever differs from the defaults."""
-        parts = [f"{self.window_bits}/{self.memory_level}"]
+    @property
+    def variant(self) -> str:
+        """What differs from the defaults beside window bits and memory level: `level 9, rle`."""
+        parts = []
         if self.level != 6:
             parts.append(f"level {self.level}")
         if self.strategy != "default":
@@ -73,6 +74,11 @@ class DeflateSettings(msgspec.Struct, frozen=True):
         if not self.context_takeover:
             parts.append("no context takeover")
         return ", ".join(parts)
+
+    def __str__(self) -> str:
+        """`12/5`, followed by the variant if there is one."""
+        point = f"{self.window_bits}/{self.memory_level}"
+        return f"{point}, {self.variant}" if self.variant else point
 
 
 # What websockets negotiates unless told otherwise.

@@ -94,9 +94,13 @@ def test_json_leaves_objects_readable_and_one_message_a_line() -> None:
         (b'["a", ', "c.json:1:7: not JSON: Expecting value"),
         (b'["a\xff"]', "c.json:1:4: not UTF-8 (byte 0xff)"),
         (b"[1,\n NaN]", "c.json:2:2: not JSON: NaN"),
-        (b'[\n"\\ud800"]', "c.json:2:2: half of a surrogate pair"),
-        (b'[{"a": "\\udc00\\ud800"}]', "c.json:1:9: half of a surrogate pair"),
+        (b'[\n"\\ud800"]', "c.json:2:1: half of a surrogate pair"),
+        (b'[{"a": "\\udc00\\ud800"}]', "c.json:1:8: half of a surrogate pair"),
         (b"[" * 100_000, "c.json: JSON nested too deeply"),
+        (b"[" * 999 + b"]" * 999, "c.json: JSON nested too deeply"),
+        (b'["\\\\ud800", NaN]', "c.json:1:13: not JSON: NaN"),
+        (b"[" + b"1" * 5000 + b" 2]", "c.json: not JSON"),
+        (b'[\0"a"]x', "c.json:1:2: not JSON"),
         (b'{"texts": []}', "c.json: JSON of another shape: expected an array of messages"),
         (b'{"messages": 1}', "c.json: JSON of another shape"),
         (b'"text"', "c.json: JSON of another shape"),
@@ -219,6 +223,9 @@ def test_an_empty_directory_may_be_filled(tmp_path: Path) -> None:
         ("a", "[1]\n[2]\n", ["[1]", "[2]"]),
         ("a.jsonl", '["x","y"]\n', ['["x","y"]']),
         ("a.ndjson", '{"messages":["x"]}', ['{"messages":["x"]}']),
+        ("a.txt", '["x","y"]', ['["x","y"]']),
+        ("a", '["x","y"]', ["x", "y"]),
+        ("a", '{"a":1}', ['{"a":1}']),
         ("a.txt", "[12:00] hello", ["[12:00] hello"]),
         ("a.log", "{broken\n", ["{broken"]),
         ("a", "hello\nworld", ["hello", "world"]),
@@ -241,7 +248,7 @@ def test_the_format_is_recognised(
         ("a.json", "hello", "not JSON"),
         ("a.json", '"hello"', "another shape"),
         ("a.json", '{"a":1}', "another shape"),
-        ("a", '{"a":1}', "pass --corpus-format lines"),
+        ("a", '{\n"a":1}', "pass --corpus-format lines"),
         ("a", '[\n"x",\n"y', ":3:1: not JSON"),
         ("a", '["x", "y', "not JSON"),
         ("a.json", "[]", "empty corpus"),
@@ -283,6 +290,23 @@ def test_the_same_messages_have_one_digest_in_every_format(tmp_path: Path, name:
     assert loaded.name == "c"
     if name.endswith(".gz"):
         assert gzip.decompress((tmp_path / name).read_bytes()).count(b"\n") >= 5
+
+
+def test_lines_that_would_be_read_as_json_are_not_written(tmp_path: Path) -> None:
+    corpus = Corpus.of_messages("c", [Message(text, True) for text in (b"[", b'"a"', b"]")])
+    with pytest.raises(CorpusError, match="would be taken for another format"):
+        write_corpus(corpus, tmp_path / "c.txt")
+    write_corpus(corpus, tmp_path / "c.txt", "lines")
+    assert load_corpus(tmp_path / "c.txt", "lines").sha256() == corpus.sha256()
+
+
+@given(st.lists(compact_json, min_size=1), st.sampled_from([".json", ".jsonl", ".txt", ".json.gz"]))
+def test_what_was_written_is_recognised(messages: list[Message], extension: str) -> None:
+    corpus = Corpus.of_messages("c", messages)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"c{extension}"
+        write_corpus(corpus, path)
+        assert load_corpus(path).sha256() == corpus.sha256()
 
 
 def test_writing_to_an_unknown_extension_asks_for_the_format(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import gzip
 import json
 import os
-import time
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -74,8 +74,16 @@ def files(tmp_path: Path, root: Path) -> None:
         ("compress good.json --fast", "No such option"),
         ("compress good.json --save no/where.json", "--save no/where.json: No such file or"),
         ("compress good.json --save nested", "--save nested: it is a directory; name a file"),
-        ("compress good.json --save good.json", "--save good.json: that is the corpus"),
-        ("compress good.json --save ./nested/../good.json", "that is the corpus; name another"),
+        ("compress good.json --save good.json", "--save good.json: that is the input"),
+        ("compress good.json --save ./nested/../good.json", "that is the input; name another"),
+        ("compress good.json -o r --save ./r", "--save and --output are both ./r; name two"),
+        ("compress nested/folder --save nested/folder/r.json", "it would join the corpus"),
+        ("report|bad record.json|-o|./bad record.json", "that is the input; name another file"),
+        ("", "Missing command; see wsbench --help"),
+        ("corpus", "Missing command; see wsbench corpus --help"),
+        ("compress " + "n" * 5000, ": File name too long; name a file"),
+        ("compress|new\nline", "new\\nline: No such file"),
+        ("corpus generate chat -o " + "n" * 300, ": File name too long; name another place"),
         ("compress good.json --save -", "--save '-': name a file"),
         ("compress|", "the corpus has an empty name"),
         ("compress|good.json|--save|", "--save '': name a file"),
@@ -112,13 +120,45 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
 
 
-def test_a_target_is_checked_before_anything_is_measured(wsbench: Run, tmp_path: Path) -> None:
-    """Of a corpus that would take minutes."""
-    (tmp_path / "large.json").write_text(json.dumps(["x" * 1000] * 1000))
-    started = time.monotonic()
-    done = wsbench("compress", "large.json", "--max-seconds", 600, "--save", "no/where.json")
+def test_a_target_is_checked_before_the_corpus_is_read(wsbench: Run) -> None:
+    done = wsbench("compress", "broken.json", "--save", "no/where.json")
+    assert done.stderr.startswith("wsbench: --save no/where.json: No such file")
+
+
+@pytest.mark.parametrize(
+    ("closed", "arguments", "complaint"),
+    [
+        ("<&-", "compress -", "standard input: it is closed"),
+        ("<&-", "report -", "it is closed"),
+        (">&-", "compress good.json --no-time --no-memory", "standard output is closed"),
+        (">/dev/full", "--help", "No space left on device"),
+    ],
+)
+def test_a_closed_or_full_stream_is_one_line(
+    command: Path, tmp_path: Path, closed: str, arguments: str, complaint: str
+) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" {arguments} {closed}', command],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert done.returncode == 2
-    assert time.monotonic() - started < 300
+    assert complaint in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_without_standard_error_the_results_are_printed(command: Path, tmp_path: Path) -> None:
+    arguments = "compress good.json --no-time --no-memory 2>&-"
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$0" {arguments}', command],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert done.returncode == 0
+    assert "12 *" in done.stdout
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write and read everything")

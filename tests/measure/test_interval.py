@@ -1,59 +1,77 @@
 import random
+from math import sqrt
 
 import pytest
 
-from wsbench.measure.interval import relative_time, sum_of_minima
-
-
-def noisy(rng: random.Random, true_ns: float, rounds: int) -> list[int]:
-    """Times of one slice: noise both ways, and now and then an interruption."""
-    return [
-        round(true_ns * rng.gauss(1, 0.01) + (true_ns if rng.random() < 0.1 else 0))
-        for _ in range(rounds)
-    ]
+from wsbench.measure.interval import relative_time
 
 
 def test_each_slice_counts_with_its_shortest_time() -> None:
-    assert sum_of_minima([[5, 3, 9], [2, 7, 1]], range(3)) == 3 + 1
-    assert sum_of_minima([[5, 3, 9], [2, 7, 1]], range(0, 3, 2)) == 5 + 1
-    assert sum_of_minima([[5, 3, 9], [2, 7, 1]], range(1, 2)) == 3 + 7
+    ratio, _ = relative_time([[50, 30, 90], [20, 70, 10]], [[20, 25, 30], [20, 30, 40]], 2)
+    assert ratio == pytest.approx((30 + 10) / (20 + 20) - 1)
 
 
-def test_two_rounds_give_two_ratios_and_a_wide_interval() -> None:
-    # Ratios 0.1 and 0.3: mean 0.2, standard error 0.1, and t(0.975, 1) = 12.706.
-    mean, (low, high) = relative_time([[110, 130]], [[100, 100]], 2)
-    assert mean == pytest.approx(0.2)
-    assert (low, high) == pytest.approx((0.2 - 1.2706, 0.2 + 1.2706))
+def test_noise_is_the_variance_between_batches() -> None:
+    # Two rounds are two batches. The ratio is 110/100; the residuals 110 - 110 and 130 - 110 have
+    # the variance 200, their mean 100; and t(0.975, 1) = 12.706.
+    ratio, (low, high) = relative_time([[110, 130]], [[100, 100]], 1)
+    assert ratio == pytest.approx(0.1)
+    assert (high - low) / 2 == pytest.approx(12.706 * sqrt(100) / 100)
 
 
-def test_nine_rounds_make_three_batches() -> None:
-    # Rounds 0, 3, 6 make the first batch, and so on: minima 101, 103, 105 to 100.
-    subject = [[101, 103, 105, 300, 300, 300, 300, 300, 300]]
-    mean, (low, high) = relative_time(subject, [[100] * 9], 9)
-    assert mean == pytest.approx(0.03)
-    # Standard deviation 0.02, so the margin is t(0.975, 2) = 4.303 times 0.02 / sqrt(3).
-    assert (high - low) / 2 == pytest.approx(4.303 * 0.02 / 3**0.5, rel=1e-6)
+def test_from_four_rounds_on_a_batch_is_two_rounds() -> None:
+    # Minima 110 and 130, as above, whatever the other round of each pair was.
+    _, interval = relative_time([[500, 110, 130, 900]], [[100] * 4], 1)
+    assert interval == relative_time([[110, 130]], [[100, 100]], 1)[1]
+
+
+def test_noise_of_slices_adds_up() -> None:
+    # Each of two slices has the variance 100 of its mean; two degrees of freedom, t = 4.303.
+    _, (low, high) = relative_time([[110, 130], [110, 130]], [[100] * 2] * 2, 2)
+    assert (high - low) / 2 == pytest.approx(4.303 * sqrt(200) / 200)
+
+
+def test_slices_that_were_not_timed_widen_the_interval() -> None:
+    # Without noise: ratio 1.2, residuals -20 and +20, variance 800. Two of ten slices were timed:
+    # 0.8 * 2 * 800, one degree of freedom.
+    subject, reference = [[100, 100], [140, 140]], [[100, 100], [100, 100]]
+    ratio, (low, high) = relative_time(subject, reference, 10)
+    assert ratio == pytest.approx(0.2)
+    assert (high - low) / 2 == pytest.approx(12.706 * sqrt(0.8 * 2 * 800) / 200)
+    assert relative_time(subject, reference, 2)[1] == pytest.approx((0.2, 0.2))
 
 
 def test_equal_times_are_equal_without_doubt() -> None:
-    assert relative_time([[7] * 30, [9] * 30], [[7] * 30, [9] * 30], 30) == (0, (0, 0))
+    assert relative_time([[7] * 30, [9] * 30], [[7] * 30, [9] * 30], 50) == (0, (0, 0))
 
 
-def test_rounds_that_were_not_completed_do_not_count() -> None:
-    assert relative_time([[10, 10, 1], [10, 10]], [[10, 10], [10, 10]], 2) == (0, (0, 0))
+@pytest.mark.parametrize(
+    ("subject", "slices"), [([[1]], 1), ([[1, 1], [1]], 2), ([[1, 1]], 2), ([], 1)]
+)
+def test_too_few_times_are_refused(subject: list[list[int]], slices: int) -> None:
+    with pytest.raises(ValueError, match="two slices, and two rounds"):
+        relative_time(subject, subject, slices)
 
 
-def test_one_round_is_too_few() -> None:
-    with pytest.raises(ValueError, match="2 rounds, not 1"):
-        relative_time([[1]], [[1]], 1)
+@pytest.mark.parametrize("timed", [40, 20])
+def test_the_interval_holds_the_true_ratio_about_as_often_as_it_says(timed: int) -> None:
+    """Forty slices of different cost and ratio, noise, and now and then an interruption."""
+    rng = random.Random(timed)
+    costs = [rng.uniform(0.5e6, 1.5e6) for _ in range(40)]
+    ratios = [rng.gauss(1.05, 0.05) for _ in range(40)]
+    true_ratio = sum(cost * ratio for cost, ratio in zip(costs, ratios, strict=True)) / sum(costs)
 
+    def times(true_ns: float) -> list[int]:
+        return [
+            round(true_ns * (1 + rng.expovariate(100)) + (true_ns if rng.random() < 0.1 else 0))
+            for _ in range(12)
+        ]
 
-def test_the_interval_holds_the_true_ratio_about_as_often_as_it_says() -> None:
-    rng = random.Random(1)
     held = 0
     for _ in range(400):
-        reference = [noisy(rng, 1e6, 30) for _ in range(10)]
-        subject = [noisy(rng, 1.05e6, 30) for _ in range(10)]
-        _, (low, high) = relative_time(subject, reference, 30)
-        held += low <= 0.05 <= high
-    assert 360 <= held <= 396
+        chosen = rng.sample(range(40), timed)
+        reference = [times(costs[number]) for number in chosen]
+        subject = [times(costs[number] * ratios[number]) for number in chosen]
+        _, (low, high) = relative_time(subject, reference, 40)
+        held += low <= true_ratio - 1 <= high
+    assert 360 <= held <= 400

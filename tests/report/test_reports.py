@@ -104,6 +104,8 @@ def test_csv_holds_every_number_in_its_base_unit(results: Results) -> None:
         "decode_vs_reference": "0.0",
         "decode_ci95_low": "-0.01",
         "decode_ci95_high": "0.01",
+        "time_sampled_messages": "100",
+        "time_rounds": "30",
     }
     assert [row["settings"] for row in rows if row["reference"] == "True"] == ["12/5"]
     assert rows[-1]["settings"] == "off"

@@ -1,6 +1,8 @@
 """The command line: `main`, and the commands, each in a module that is imported when it runs."""
 
+import io
 import sys
+import traceback
 from importlib import import_module
 
 import click
@@ -18,6 +20,7 @@ _COMMANDS = {
 
 EXIT_DONE = 0
 EXIT_WRONG_USE = 2
+EXIT_DEFECT = 70  # EX_SOFTWARE of sysexits.h; 1 would mean that a check found a regression
 EXIT_INTERRUPTED = 130
 
 
@@ -39,7 +42,9 @@ class _LazyGroup(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in _COMMANDS.items()])
 
 
-@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=_LazyGroup, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def cli() -> None:
     """What permessage-deflate costs and saves, for your own messages.
@@ -55,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return the exit code; every mistake is one line on stderr."""
     for stream in (sys.stdout, sys.stderr):
         # A character that the terminal's encoding lacks must not cost the result.
-        if hasattr(stream, "reconfigure"):
+        if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
         code = cli.main(arguments, prog_name="wsbench", standalone_mode=False)
@@ -63,8 +68,13 @@ def main(arguments: list[str] | None = None) -> int:
         return _mistake(_one_line(error), error.exit_code)
     except WsbenchError as error:
         return _mistake(str(error), EXIT_WRONG_USE)
+    except OSError as error:
+        return _mistake(f"{error.filename or 'input or output'}: {error.strerror}", EXIT_WRONG_USE)
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
+    except Exception:
+        traceback.print_exc()
+        return _mistake("this is a defect of wsbench; please report it", EXIT_DEFECT)
     return code if isinstance(code, int) else EXIT_DONE
 
 
@@ -76,5 +86,10 @@ def _one_line(error: click.ClickException) -> str:
 
 
 def _mistake(text: str, code: int) -> int:
-    print(f"wsbench: {text}", file=sys.stderr)
+    remark(text)
     return code
+
+
+def remark(text: str) -> None:
+    """One line on stderr, whatever characters a file name brought into it."""
+    click.echo("wsbench: " + text.replace("\n", "\\n").replace("\r", "\\r"), err=True)

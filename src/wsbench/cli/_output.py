@@ -10,24 +10,33 @@ from wsbench.errors import ResultsError
 from wsbench.files import check_writable, write_atomically
 
 
-def check_target(option: str, path: str | None, corpus_path: str | None = None) -> None:
+def check_target(option: str, path: str | None, input_path: str) -> None:
     """Raise click.UsageError unless the file that an option names can be written.
 
-    It must not be the corpus that is about to be read.
+    It must not be the input that is about to be read, nor, where that is a directory, become a
+    message in it.
     """
     if path is None or (path == "-" and option == "--output"):
         return
     if path in ("", "-"):
         raise click.UsageError(f"{option} {path!r}: name a file")
-    if corpus_path is not None and corpus_path != "-" and _same(path, corpus_path):
-        raise click.UsageError(f"{option} {path}: that is the corpus; name another file")
+    if input_path != "-" and is_same_file(path, input_path):
+        raise click.UsageError(f"{option} {path}: that is the input; name another file")
+    target = Path(path)
+    if is_same_file(target.parent, input_path) and not target.name.startswith("."):
+        raise click.UsageError(f"{option} {path}: it would join the corpus; name another place")
     try:
-        check_writable(Path(path))
+        check_writable(target)
     except OSError as error:
         reason = error.strerror or str(error)
         raise click.UsageError(
             f"{option} {path}: {reason}; name a file that can be written"
         ) from error
+
+
+def is_same_file(path: str | Path, other: str | Path) -> bool:
+    """Whether two names lead to the same place, which need not exist."""
+    return os.path.realpath(path) == os.path.realpath(other)
 
 
 def emit(text: str, path: str | None = None) -> None:
@@ -46,6 +55,8 @@ def emit(text: str, path: str | None = None) -> None:
 
 
 def _print(text: str) -> None:
+    if sys.stdout is None:
+        raise ResultsError("standard output is closed; pass --output FILE")
     try:
         sys.stdout.write(text)
         sys.stdout.flush()
@@ -55,7 +66,3 @@ def _print(text: str) -> None:
         # Who read the output may have seen enough of it, as `head` does.
         if not isinstance(error, BrokenPipeError):
             raise ResultsError(f"standard output: {error.strerror}") from error
-
-
-def _same(path: str, other: str) -> bool:
-    return os.path.realpath(path) == os.path.realpath(other)

@@ -15,7 +15,7 @@ class ProgressBars:
     """A bar for each phase of a sweep, with click's estimate of the time that remains."""
 
     def __init__(self, *, quiet: bool) -> None:
-        self._shown = sys.stderr.isatty() and not quiet
+        self._shown = not quiet and sys.stderr is not None and sys.stderr.isatty()
         self._phase = ""
         self._bar: Any = None
 

@@ -1,12 +1,12 @@
 """wsbench compress: sweep a corpus, print the table."""
 
-import sys
+import signal
 from pathlib import Path
 
 import click
 
-from wsbench._sweep import DEFAULT_MAX_SECONDS, SweepInterrupted, sweep
-from wsbench.cli import EXIT_DONE, EXIT_INTERRUPTED
+from wsbench._sweep import SweepInterrupted, sweep
+from wsbench.cli import EXIT_DONE, EXIT_INTERRUPTED, remark
 from wsbench.cli._options import (
     corpus_argument,
     corpus_format_option,
@@ -14,10 +14,11 @@ from wsbench.cli._options import (
     output_option,
     parsed,
 )
-from wsbench.cli._output import check_target, emit
+from wsbench.cli._output import check_target, emit, is_same_file
 from wsbench.cli._progress import ProgressBars
 from wsbench.corpus import load_corpus
 from wsbench.environment import available_cpus
+from wsbench.errors import MeasurementError
 from wsbench.report import render
 from wsbench.results import Results
 from wsbench.settings import (
@@ -84,8 +85,7 @@ from wsbench.settings import (
     "--max-seconds",
     type=float,
     metavar="SECONDS",
-    default=DEFAULT_MAX_SECONDS,
-    show_default=True,
+    show_default="5, or 0.25 a row if that is more",
     help="How long timing may take, but at least two rounds; longer narrows its intervals.",
 )
 @click.option(
@@ -110,7 +110,7 @@ def compress(
     reference: DeflateSettings,
     no_memory: bool,
     no_time: bool,
-    max_seconds: float,
+    max_seconds: float | None,
     jobs: int,
     format: str,
     output: str | None,
@@ -128,7 +128,7 @@ def compress(
     """
     check_target("--output", output, corpus_path)
     check_target("--save", save, corpus_path)
-    if save is not None and save == output:
+    if save is not None and output is not None and is_same_file(save, output):
         raise click.UsageError(f"--save and --output are both {save}; name two files")
     settings = vary(
         _points(window_bits, memory_level),
@@ -150,10 +150,16 @@ def compress(
                 progress=progress,
             )
     except SweepInterrupted as interrupted:
+        # Whoever presses Ctrl-C twice wants an end, not the loss of what this one delivers.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         _deliver(interrupted.results, format, output, save)
         if not quiet:
-            print("wsbench: interrupted: the results are partial", file=sys.stderr)
+            remark("interrupted: the results are partial")
         return EXIT_INTERRUPTED
+    except MeasurementError as error:
+        if error.results is not None:
+            _deliver(error.results, format, output, save)
+        raise
     _deliver(results, format, output, save)
     return EXIT_DONE
 

@@ -13,7 +13,7 @@ from wsbench.corpus.kinds import KINDS, generate
 from wsbench.corpus.model import Corpus
 
 
-@click.group()
+@click.group(no_args_is_help=False)
 def corpus() -> None:
     """Describe a corpus, or generate one."""
 
@@ -54,7 +54,7 @@ def info(corpus_path: str, corpus_format: str | None, format: str) -> int:
 def generate_(
     kind: str, messages: int, seed: int, corpus_format: str | None, output: str | None
 ) -> int:
-    """Make messages of a KIND; the same number and seed give the same messages everywhere.
+    """Make messages of a KIND; the same number and seed give the same messages.
 
     \b
     chat       what a group chat server pushes to a member

@@ -1,12 +1,11 @@
 """wsbench report: print a saved record again."""
 
-import sys
-
 import click
 
-from wsbench.cli import EXIT_DONE
+from wsbench.cli import EXIT_DONE, remark
 from wsbench.cli._options import format_option, output_option
 from wsbench.cli._output import check_target, emit
+from wsbench.files import read_stdin
 from wsbench.report import render
 from wsbench.results import load_results, parse_results
 
@@ -20,10 +19,12 @@ def report(result: str, format: str, output: str | None) -> int:
 
     RESULT may be - for standard input.
     """
-    check_target("--output", output)
+    check_target("--output", output, result)
     if result == "-":
-        results = parse_results(sys.stdin.buffer.read(), "standard input")
+        results = parse_results(read_stdin(), "standard input")
     else:
         results = load_results(result)
     emit(render(results, format), output)
+    if results.partial:
+        remark(f"{result}: partial: the sweep was interrupted")
     return EXIT_DONE

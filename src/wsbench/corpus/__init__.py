@@ -1,6 +1,7 @@
 """Corpora: where the messages come from, which format a file has, and how it is read."""
 
 import gzip
+import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -32,8 +33,6 @@ _SERIALISERS: dict[str, Callable[[Sequence[Message]], bytes]] = {
     "lines": lines_format.serialise,
 }
 _LINES_EXTENSIONS = frozenset({".jsonl", ".ndjson", ".txt", ".log"})
-# Extensions that promise one JSON value a line, whatever the value is.
-_JSON_LINES_EXTENSIONS = frozenset({".jsonl", ".ndjson"})
 
 
 def load_corpus(path: str | Path, format: str | None = None) -> Corpus:
@@ -50,7 +49,7 @@ def load_corpus(path: str | Path, format: str | None = None) -> Corpus:
         raise CorpusError("the corpus has an empty name; name a file, a directory or -")
     if format is not None and format not in FORMATS:
         raise CorpusError(f"no corpus format {format!r}; choose one of {', '.join(FORMATS)}")
-    if path != "-" and Path(path).is_dir():
+    if path != "-" and _is_directory(path):
         if format not in (None, "directory"):
             raise CorpusError(f"{path}: a directory, not a file of {format}; name a file in it")
         messages = directory_format.read(Path(path))
@@ -66,6 +65,13 @@ def load_corpus(path: str | Path, format: str | None = None) -> Corpus:
     if not messages:
         raise CorpusError(f"{label}: empty corpus: {remedy}")
     return Corpus.of_messages(_printable(name), messages)
+
+
+def _is_directory(path: str) -> bool:
+    try:
+        return Path(path).is_dir()
+    except OSError:  # Too long a name, or a folder above that is closed: the reader will say so.
+        return False
 
 
 def _printable(name: str) -> str:
@@ -84,6 +90,7 @@ def write_corpus(corpus: Corpus, path: Path, format: str | None = None) -> None:
     """
     packed = path.suffix.lower() == ".gz"
     extension = (path.with_suffix("") if packed else path).suffix.lower()
+    is_recognised_later = format is None
     if format is None:
         if extension == ".json":
             format = "json"
@@ -101,6 +108,12 @@ def write_corpus(corpus: Corpus, path: Path, format: str | None = None) -> None:
         directory_format.write(messages, path)
         return
     data = serialise(corpus, format)
+    source = Source(str(path), path.stem, extension, data)
+    if is_recognised_later and _recognise(source) != format:
+        raise CorpusError(
+            f"{path}: these messages as {format} would be taken for another format; "
+            f"write a directory"
+        )
     try:
         write_atomically(path, gzip.compress(data, mtime=0) if packed else data)
     except OSError as error:
@@ -118,14 +131,18 @@ def serialise(corpus: Corpus, format: str) -> bytes:
 
 def _recognise(source: Source) -> str:
     """The format of a file: by its content, and where that leaves a choice, by its extension."""
-    if source.data.lstrip()[:1] not in (b"[", b"{"):
-        return "json" if source.extension == ".json" else "lines"
-    lines = [line for line in source.data.split(b"\n") if line and not line.isspace()]
-    if len(lines) == 1 and source.extension in _JSON_LINES_EXTENSIONS:
+    data, extension = source.data, source.extension
+    if data.lstrip()[:1] not in (b"[", b"{"):
+        return "json" if extension == ".json" else "lines"
+    lines = (line for line in io.BytesIO(data) if not line.isspace())
+    first, is_single = next(lines), next(lines, None) is None
+    if is_single and extension in _LINES_EXTENSIONS:
         return "lines"
-    if json_format.is_corpus(source.data):
+    if json_format.is_corpus(data):
         return "json"
-    if len(lines) > 1 and json_format.is_value(lines[0]):
+    # One object that is no corpus can only be a message, unless the name promises a document.
+    is_object = first.lstrip().startswith(b"{")
+    if json_format.is_value(first) and (not is_single or (is_object and extension != ".json")):
         return "lines"
     # Broken, or not JSON after all: only a name that promises lines keeps it from being refused.
-    return "lines" if source.extension in _LINES_EXTENSIONS else "json"
+    return "lines" if extension in _LINES_EXTENSIONS else "json"

@@ -38,7 +38,11 @@ def write(messages: Sequence[Message], path: Path) -> None:
         CorpusError: if `path` exists and is anything but an empty directory, or if it cannot
             be written.
     """
-    if path.exists() and not (path.is_dir() and not any(path.iterdir())):
+    try:
+        is_taken = path.exists() and not (path.is_dir() and not any(path.iterdir()))
+    except OSError as error:
+        raise CorpusError(f"{path}: {error.strerror}; name another place") from error
+    if is_taken:
         raise CorpusError(f"{path}: exists; name a directory that does not")
     path = Path(os.path.realpath(path))
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")

@@ -17,11 +17,8 @@ class _Wrapped(msgspec.Struct):
     messages: list[msgspec.Raw]
 
 
-_UNPAIRED_SURROGATE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])"
-    rb"|(?<!\\u[dD][89abAB][0-9a-fA-F]{2})\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-)
-_CONSTANT = re.compile(rb"(?<=[\s:,\[])-?(NaN|Infinity)(?=[\s,\]}])")
+# A string or a constant that is none of JSON; strings are matched so that none is found in them.
+_TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN')
 
 _ARRAY = msgspec.json.Decoder(list[msgspec.Raw])
 _OBJECT = msgspec.json.Decoder(_Wrapped)
@@ -37,7 +34,7 @@ def parse(data: bytes, label: str) -> list[Message]:
     """
     require_utf8(data, label)
     try:
-        values = _values(data)
+        return [_message(bytes(value)) for value in _values(data)]
     except msgspec.ValidationError as error:
         raise CorpusError(
             f"{label}: JSON of another shape: {_SHAPE}; to measure every line as one message, "
@@ -45,7 +42,6 @@ def parse(data: bytes, label: str) -> list[Message]:
         ) from error
     except (msgspec.DecodeError, RecursionError) as error:
         raise CorpusError(_syntax_error(data, label, error)) from error
-    return [_message(bytes(value)) for value in values]
 
 
 def is_corpus(data: bytes) -> bool:
@@ -101,18 +97,25 @@ def _element(message: Message, number: int) -> bytes:
 
 def _syntax_error(data: bytes, label: str, error: Exception) -> str:
     """Where the JSON breaks off; the standard library's parser tells it best."""
+    text = data.decode()
+
+    def where(position: int) -> str:
+        return f"{label}:{place(data, len(text[:position].encode()))}"
+
     try:
-        json.loads(data)
+        json.loads(text)
     except json.JSONDecodeError as located:
-        offset = len(located.doc[: located.pos].encode())
-        return f"{label}:{place(data, offset)}: not JSON: {located.msg}; repair it there"
+        return f"{where(located.pos)}: not JSON: {located.msg}; repair it there"
     except RecursionError:
         return f"{label}: JSON nested too deeply to be read; give it as lines or as a directory"
-    # What only the standard library accepts: half of a surrogate pair, NaN and Infinity.
-    if unpaired := _UNPAIRED_SURROGATE.search(data):
-        where = place(data, unpaired.start())
-        return f"{label}:{where}: half of a surrogate pair has no UTF-8 form; take it out"
-    if constant := _CONSTANT.search(data):
-        where = place(data, constant.start())
-        return f"{label}:{where}: not JSON: {constant[0].decode()}; write null or a string"
+    except ValueError:  # A number of more digits than Python reads, before the fault.
+        return f"{label}: not JSON: {error}"
+    # What only the standard library accepts: NaN and Infinity, and half of a surrogate pair.
+    for token in _TOKEN.finditer(text):
+        if not token[0].startswith('"'):
+            return f"{where(token.start())}: not JSON: {token[0]}; write null or a string"
+        if any("\ud800" <= character <= "\udfff" for character in json.loads(token[0])):
+            return (
+                f"{where(token.start())}: half of a surrogate pair has no UTF-8 form; take it out"
+            )
     return f"{label}: not JSON: {error}"

@@ -13,7 +13,7 @@ from wsbench.errors import CorpusError
 Direction = Literal["server", "client"]
 
 
-class Message(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """One WebSocket message.
 
     `data` is the payload as the application sends it: UTF-8 for a text message (`text` true),
@@ -103,7 +103,7 @@ class Corpus(msgspec.Struct, frozen=True):
         """
         sizes_bytes = sorted(len(message.data) for message in self.messages())
         if not sizes_bytes:
-            raise ValueError("a corpus without messages has no statistics")
+            raise ValueError("a corpus without messages cannot be measured")
         text_messages = sum(message.text for message in self.messages())
         return Statistics(
             messages=len(sizes_bytes),

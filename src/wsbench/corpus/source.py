@@ -1,12 +1,12 @@
 """The bytes of a corpus file, from a path or from standard input, unpacked."""
 
 import gzip
-import sys
 import zlib
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from wsbench.errors import CorpusError
+from wsbench.files import read_stdin
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
@@ -38,7 +38,7 @@ def read_source(path: str) -> Source:
     else:
         label, name = path, PurePath(path).name
     try:
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        data = read_stdin() if path == "-" else Path(path).read_bytes()
     except OSError as error:
         raise CorpusError(
             f"{label}: {error.strerror}; name a file, a directory or - for standard input"

@@ -8,6 +8,7 @@ does. Each connection echoes a text and a binary message and is then told the by
 import asyncio
 import contextlib
 import gc
+import socket
 import sys
 import tracemalloc
 
@@ -40,11 +41,12 @@ async def run(settings: list[DeflateSettings | None]) -> None:
         listeners = []
         for item in settings:
             extensions = [server_factory(item)] if item else None
-            server = await stack.enter_async_context(
-                serve(_echo, "127.0.0.1", 0, compression=None, extensions=extensions)
+            # asyncio, asked to make the socket, passes over a lack of descriptors in silence.
+            sock = socket.create_server(("127.0.0.1", 0))
+            await stack.enter_async_context(
+                serve(_echo, sock=sock, compression=None, extensions=extensions)
             )
-            port: int = server.sockets[0].getsockname()[1]
-            listeners.append(Listener(port, *_codec_bytes(item)))
+            listeners.append(Listener(sock.getsockname()[1], *_codec_bytes(item)))
         # What is alive by now stays: collections need not look at it again.
         gc.collect()
         gc.freeze()

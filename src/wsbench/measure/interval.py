@@ -1,8 +1,10 @@
-"""How long one thing takes relative to another, from repeated times, with a 95 % interval.
+"""How long one thing takes relative to another, from repeated times of slices, with an interval.
 
-Rounds are dealt out to batches. In each batch, of every slice the shortest time counts, since
-interference only ever adds, and their sums form a ratio. The result is the mean of the batches'
-ratios, and its interval by Student's t distribution.
+Of every slice the shortest time counts, since interference only ever adds; the ratio of the sums is
+the result. Two errors make its 95 % interval. Noise: how a slice's shortest time varies between
+batches of rounds. Sampling: where only some slices were timed, how they differ from one another,
+by the variance of a ratio estimator under simple random sampling (Cochran, Sampling Techniques,
+section 6.4).
 """
 
 import math
@@ -10,39 +12,59 @@ import statistics
 from collections.abc import Sequence
 
 MIN_ROUNDS = 2
-_ROUNDS_PER_BATCH = 3
-_MAX_BATCHES = 10
 
 # Quantile 0.975 of Student's t distribution for 1, 2, ... degrees of freedom (NIST/SEMATECH
-# e-Handbook of Statistical Methods, section 1.3.6.7.2).
-_T_975 = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
+# e-Handbook of Statistical Methods, section 1.3.6.7.2). The last one serves for all above.
+_T_975 = (
+    *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
+    *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
+    *(2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042),
+)
 
 
 def relative_time(
-    subject_ns: Sequence[Sequence[int]], reference_ns: Sequence[Sequence[int]], rounds: int
+    subject_ns: Sequence[Sequence[int]], reference_ns: Sequence[Sequence[int]], slices: int
 ) -> tuple[float, tuple[float, float]]:
     """How much longer the subject takes than the reference, and the 95 % interval of that.
 
-    Both hold, for every slice, the times of at least `rounds` rounds, in nanoseconds; the times of
-    one round were taken together. 0.152 means 15.2 % longer.
+    Both hold, for every slice that was timed, its times in the same rounds, in nanoseconds;
+    `slices` is how many there are, timed or not. 0.152 means 15.2 % longer.
 
     Raises:
-        ValueError: if there are fewer than `MIN_ROUNDS` rounds.
+        ValueError: if there are too few for an interval: fewer than two rounds of a slice, or one
+            slice out of several.
     """
-    if rounds < MIN_ROUNDS:
-        raise ValueError(f"an interval needs {MIN_ROUNDS} rounds, not {rounds}")
-    batches = min(_MAX_BATCHES, max(MIN_ROUNDS, rounds // _ROUNDS_PER_BATCH))
-    ratios = []
-    for batch in range(batches):
-        # Dealt out in turn, so that a drift of the machine reaches every batch alike.
-        of_batch = range(batch, rounds, batches)
-        subject, reference = (sum_of_minima(ns, of_batch) for ns in (subject_ns, reference_ns))
-        ratios.append(subject / reference - 1)
-    mean = statistics.mean(ratios)
-    margin = _T_975[batches - 2] * statistics.stdev(ratios) / math.sqrt(batches)
-    return mean, (mean - margin, mean + margin)
+    timed = len(subject_ns)
+    if timed < min(2, slices) or any(len(of_slice) < MIN_ROUNDS for of_slice in subject_ns):
+        raise ValueError("an interval needs two slices, and two rounds of each")
+    subject = [min(of_slice) for of_slice in subject_ns]
+    reference = [min(of_slice) for of_slice in reference_ns]
+    ratio = sum(subject) / sum(reference)
+
+    noise, degrees_of_freedom = 0.0, 0
+    for of_subject, of_reference in zip(subject_ns, reference_ns, strict=True):
+        residuals = [
+            of - ratio * reference_of
+            for of, reference_of in zip(
+                _batch_minima(of_subject), _batch_minima(of_reference), strict=True
+            )
+        ]
+        noise += statistics.variance(residuals) / len(residuals)
+        degrees_of_freedom += len(residuals) - 1
+
+    sampling = 0.0
+    if timed < slices:
+        residuals = [of - ratio * of_ref for of, of_ref in zip(subject, reference, strict=True)]
+        sampling = (1 - timed / slices) * timed * statistics.variance(residuals)
+        degrees_of_freedom = timed - 1
+
+    quantile = _T_975[min(degrees_of_freedom, len(_T_975)) - 1]
+    margin = quantile * math.sqrt(noise + sampling) / sum(reference)
+    return ratio - 1, (ratio - 1 - margin, ratio - 1 + margin)
 
 
-def sum_of_minima(times_ns: Sequence[Sequence[int]], rounds: range) -> int:
-    """The time of all slices, each at its shortest in these rounds, in nanoseconds."""
-    return sum(min(of_slice[number] for number in rounds) for of_slice in times_ns)
+def _batch_minima(times_ns: Sequence[int]) -> list[int]:
+    """The shortest times of consecutive pairs of rounds, or of single ones where they are few."""
+    rounds = 2 if len(times_ns) >= 4 else 1
+    batches = len(times_ns) // rounds
+    return [min(times_ns[batch * rounds : (batch + 1) * rounds]) for batch in range(batches)]

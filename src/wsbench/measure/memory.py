@@ -6,6 +6,7 @@ import socket
 import statistics
 from collections.abc import Iterator, Sequence
 
+import msgspec
 from websockets.exceptions import WebSocketException
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.sync.client import ClientConnection, connect
@@ -34,11 +35,25 @@ def measure_memory(
         MeasurementError: if the server does not start, a connection fails, or something else than
             the settings was negotiated.
     """
-    with traced_server(settings) as listeners:
+    # Level and strategy take no memory; each is measured once for all of them, on one listener.
+    distinct = list(dict.fromkeys(map(_what_takes_memory, settings)))
+    measured: dict[DeflateSettings | None, Memory] = {}
+    with traced_server(distinct) as listeners:
+        listener_of = dict(zip(distinct, listeners, strict=True))
         # The first connections of a process find caches empty that later ones find filled.
-        _memory(settings[0], listeners[0])
-        for item, listener in zip(settings, listeners, strict=True):
-            yield item, _memory(item, listener)
+        _memory(distinct[0], listeners[0])
+        for item in settings:
+            same = _what_takes_memory(item)
+            if same not in measured:
+                measured[same] = _memory(same, listener_of[same])
+            yield item, measured[same]
+
+
+def _what_takes_memory(settings: DeflateSettings | None) -> DeflateSettings | None:
+    """The settings, with what zlib's deflateInit2 allocates nothing for at its default."""
+    if settings is None:
+        return None
+    return msgspec.structs.replace(settings, level=6, strategy="default")
 
 
 def _memory(settings: DeflateSettings | None, listener: Listener) -> Memory:

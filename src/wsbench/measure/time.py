@@ -1,15 +1,20 @@
-"""Time: encoding and decoding on one hot connection, in interleaved rounds over slices.
+"""Time: encoding and decoding on one hot connection, settings in turn, slice after slice.
 
 Why it is done this way. A machine drifts and is interrupted, so settings measured one after
 another differ by when they were measured. Here the messages are cut into slices of about a
-millisecond; in each round, every slice is timed under every settings, in shuffled order, and of
-each (settings, slice) the shortest time counts, since interference only ever adds. A slice always
-starts from the same context: a copy of a snapshot, taken with what precedes the slice already
-compressed. Writing the copy also brings the context into the cache, where a single busy
-connection would have it; without that, taking turns would charge large contexts for refilling it.
+millisecond. A slice is timed under every settings, in shuffled order, a few rounds in a row; of
+each (settings, slice) the shortest time counts, since interference only ever adds. Slices are
+visited in random order, again and again, until the time is up; so a corpus too large for that is
+sampled without anybody choosing the sample.
+
+A slice always starts from the same context: a copy of one that has compressed what precedes the
+slice. Writing the copy also brings the context into the cache, where a single busy connection
+would have it; without that, taking turns would charge large contexts for refilling it. Every visit
+makes its contexts anew, elsewhere in memory, so that the luck of one place is averaged out.
 """
 
 import gc
+import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,18 +25,19 @@ from websockets.frames import Frame
 
 from wsbench.corpus.model import Corpus, Message
 from wsbench.deflate import endpoint, frame
-from wsbench.measure.interval import MIN_ROUNDS, relative_time, sum_of_minima
+from wsbench.measure.interval import MIN_ROUNDS, relative_time
 from wsbench.results import Time
 from wsbench.settings import DeflateSettings
 
-# What the number of slices is planned for: enough rounds for batches to find their minima.
-PLANNED_ROUNDS = 15
-MAX_SLICES = 48
-MIN_SAMPLED_SLICES = 12
+# Rounds of one visit to a slice: two batches of two.
+ROUNDS_PER_VISIT = 4
+# A slice takes the reference about this long: long beside the clock, short beside interruptions.
 SLICE_NS = 1_000_000
-
-# A context knows the last 32 KiB; one that has seen twice as much is like one that has seen all.
-WARM_UP_BYTES = 65_536
+SHORTEST_SLICE_NS = 200_000
+# How many slices a corpus too large to be timed whole should be sampled by.
+SAMPLED_SLICES = 60
+# The order of visits is the same in every run, and so is the sample that it makes.
+_ORDER_SEED = 7692
 
 
 class _Copyable(Protocol):
@@ -49,23 +55,13 @@ class _Slice:
     stop: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
-    """A slice under one settings: its frames, plain and encoded, and the contexts before them.
-
-    The contexts are None without context takeover, where each message makes its own.
-    """
-
-    plain: list[Frame]
-    encoded: list[Frame]
-    encoder: _Copyable | None
-    decoder: _Copyable | None
+_Times = dict[DeflateSettings, list[list[int]]]
 
 
 class Timing:
-    """Times settings against a reference: prepare, run rounds, ask for the times.
+    """Times settings against a reference: run it, then ask for the times.
 
-    `max_seconds` bounds preparation and rounds together, but two rounds are always run. Nothing
+    `max_seconds` bounds the run, but two slices, if there are two, are always timed twice. Nothing
     else may run in the process meanwhile.
     """
 
@@ -76,81 +72,122 @@ class Timing:
         reference: DeflateSettings,
         max_seconds: float,
     ) -> None:
-        self._deadline = time.monotonic() + max_seconds
+        self._start = time.monotonic()
         self._max_seconds = max_seconds
+        self._corpus = corpus
         self._reference = reference
-        slices = _choose_slices(corpus, reference, len(settings), max_seconds)
-        self._subjects = {item: _Subject(corpus, item, slices) for item in settings}
-        self._slices = range(len(slices))
-        self._sampled_messages = sum(part.stop - part.start for part in slices)
-        self.rounds = 0
+        self._slices = _choose_slices(corpus, reference, len(settings), max_seconds)
+        # For every settings and slice, a time a round, in nanoseconds.
+        self._encode_ns: _Times = {item: [[] for _ in self._slices] for item in settings}
+        self._decode_ns: _Times = {item: [[] for _ in self._slices] for item in settings}
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether there are rounds enough for an interval."""
+        return len(self._timed()) >= min(2, len(self._slices))
 
     def run(self) -> Iterator[float]:
-        """Run rounds until the time is up; after each slice, yield the share of it that is gone."""
+        """Visit slices until the time is up; after each round, yield the share of it gone."""
+        order = list(range(len(self._slices)))
+        random.Random(_ORDER_SEED).shuffle(order)
         gc.collect()
         was_enabled = gc.isenabled()
         gc.disable()
         try:
-            while self.rounds < MIN_ROUNDS or time.monotonic() < self._deadline:
-                for number in self._slices:
-                    for subject in random.sample(
-                        list(self._subjects.values()), len(self._subjects)
-                    ):
-                        subject.measure(number)
-                    remaining = self._deadline - time.monotonic()
-                    yield min(1.0, max(0.0, 1 - remaining / self._max_seconds))
-                self.rounds += 1
+            for number in itertools.cycle(order):
+                for elapsed in self._visit(number):
+                    yield min(1.0, elapsed)
+                    if elapsed >= 1 and self.is_enough:
+                        return
         finally:
             if was_enabled:
                 gc.enable()
 
     def times(self) -> dict[DeflateSettings, Time]:
-        """The times of every settings, from the rounds that were completed.
+        """The times of every settings, from what was timed at least twice.
 
         Raises:
-            ValueError: if fewer than two were.
+            ValueError: if that is not enough for an interval.
         """
-        reference = self._subjects[self._reference]
-        return {item: self._time(subject, reference) for item, subject in self._subjects.items()}
+        timed = self._timed()
+        return {item: self._time(item, timed) for item in self._encode_ns}
 
-    def _time(self, subject: "_Subject", reference: "_Subject") -> Time:
-        rounds, messages = range(self.rounds), self._sampled_messages
-        encode, encode_ci95 = relative_time(subject.encode_ns, reference.encode_ns, self.rounds)
-        decode, decode_ci95 = relative_time(subject.decode_ns, reference.decode_ns, self.rounds)
+    def _visit(self, number: int) -> Iterator[float]:
+        """Time one slice some rounds under every settings; yield the elapsed time each round."""
+        subjects = {
+            item: _Subject(self._corpus, item, self._slices[number]) for item in self._encode_ns
+        }
+        order = list(subjects)
+        for _ in range(ROUNDS_PER_VISIT):
+            random.shuffle(order)
+            encode_ns = {item: subjects[item].encode_ns() for item in order}
+            decode_ns = {item: subjects[item].decode_ns() for item in order}
+            for item in order:
+                self._encode_ns[item][number].append(encode_ns[item])
+                self._decode_ns[item][number].append(decode_ns[item])
+            yield (time.monotonic() - self._start) / self._max_seconds
+
+    def _timed(self) -> list[int]:
+        """The slices that were timed often enough to count."""
+        times_ns = self._decode_ns[self._reference]
+        return [number for number, of in enumerate(times_ns) if len(of) >= MIN_ROUNDS]
+
+    def _time(self, item: DeflateSettings, timed: list[int]) -> Time:
+        messages = sum(self._slices[number].stop - self._slices[number].start for number in timed)
+        encode, decode = (
+            [times[item][number] for number in timed]
+            for times in (self._encode_ns, self._decode_ns)
+        )
+        reference_encode, reference_decode = (
+            [times[self._reference][number] for number in timed]
+            for times in (self._encode_ns, self._decode_ns)
+        )
+        vs_reference, ci95 = relative_time(encode, reference_encode, len(self._slices))
+        decode_vs_reference, decode_ci95 = relative_time(
+            decode, reference_decode, len(self._slices)
+        )
         return Time(
             connections=1,
-            encode_ns_per_message=sum_of_minima(subject.encode_ns, rounds) / messages,
-            vs_reference=encode,
-            ci95=encode_ci95,
-            decode_ns_per_message=sum_of_minima(subject.decode_ns, rounds) / messages,
-            decode_vs_reference=decode,
+            encode_ns_per_message=sum(map(min, encode)) / messages,
+            vs_reference=vs_reference,
+            ci95=ci95,
+            decode_ns_per_message=sum(map(min, decode)) / messages,
+            decode_vs_reference=decode_vs_reference,
             decode_ci95=decode_ci95,
-            sampled_messages=self._sampled_messages,
-            rounds=self.rounds,
+            sampled_messages=messages,
+            rounds=min(map(len, encode)),
         )
 
 
 class _Subject:
-    """One settings: its endpoints, the slices as they start under it, and the times taken.
+    """One settings on one slice: the frames, and the contexts as they are before them."""
 
-    `encode_ns` and `decode_ns` hold a list of times, one a round, for every slice.
-    """
-
-    def __init__(self, corpus: Corpus, settings: DeflateSettings, slices: Sequence[_Slice]) -> None:
+    def __init__(self, corpus: Corpus, settings: DeflateSettings, part: _Slice) -> None:
+        messages = corpus.streams[part.stream].messages
         self._sender, self._receiver = endpoint(settings), endpoint(settings)
-        self._starts = list(_starts(corpus, settings, slices))
-        self.encode_ns: list[list[int]] = [[] for _ in slices]
-        self.decode_ns: list[list[int]] = [[] for _ in slices]
+        for message in messages[_warm_start(messages, part.start, settings) : part.start]:
+            self._receiver.decode(self._sender.encode(frame(message)))
+        # Without context takeover there are no contexts between messages.
+        self._encoder: _Copyable | None = getattr(self._sender, "encoder", None)
+        self._decoder: _Copyable | None = getattr(self._receiver, "decoder", None)
+        self._plain = [frame(message) for message in messages[part.start : part.stop]]
+        self._restore_encoder()
+        self._encoded = [self._sender.encode(item) for item in self._plain]
 
-    def measure(self, number: int) -> None:
-        """Time the slice of this number once, encoding and decoding."""
-        start = self._starts[number]
-        if start.encoder is not None:
-            self._sender.encoder = start.encoder.copy()
-        self.encode_ns[number].append(_run_ns(self._sender.encode, start.plain))
-        if start.decoder is not None:
-            self._receiver.decoder = start.decoder.copy()
-        self.decode_ns[number].append(_run_ns(self._receiver.decode, start.encoded))
+    def encode_ns(self) -> int:
+        """The time to encode the slice."""
+        self._restore_encoder()
+        return _run_ns(self._sender.encode, self._plain)
+
+    def decode_ns(self) -> int:
+        """The time to decode it."""
+        if self._decoder is not None:
+            self._receiver.decoder = self._decoder.copy()
+        return _run_ns(self._receiver.decode, self._encoded)
+
+    def _restore_encoder(self) -> None:
+        if self._encoder is not None:
+            self._sender.encoder = self._encoder.copy()
 
 
 def _choose_clock() -> Callable[[], int]:
@@ -178,54 +215,37 @@ def _run_ns(code: Callable[[Frame], Frame], frames: list[Frame]) -> int:
     return max(1, _clock_ns() - start_ns - _overhead_ns)
 
 
-def _starts(
-    corpus: Corpus, settings: DeflateSettings, slices: Sequence[_Slice]
-) -> Iterator[_Start]:
-    """The slices as they start under the settings, warmed by what precedes them."""
-    stream, position = -1, 0
-    sender, receiver = endpoint(settings), endpoint(settings)
-    for part in slices:
-        messages = corpus.streams[part.stream].messages
-        warm_start = _warm_start(messages, part.start)
-        if part.stream != stream or position < warm_start:
-            stream, position = part.stream, warm_start
-            sender, receiver = endpoint(settings), endpoint(settings)
-        for message in messages[position : part.start]:
-            receiver.decode(sender.encode(frame(message)))
-        encoder = sender.encoder.copy() if settings.context_takeover else None
-        decoder = receiver.decoder.copy() if settings.context_takeover else None
-        plain = [frame(message) for message in messages[part.start : part.stop]]
-        encoded = [sender.encode(item) for item in plain]
-        for item in encoded:
-            receiver.decode(item)
-        position = part.stop
-        yield _Start(plain, encoded, encoder, decoder)
-
-
-def _warm_start(messages: Sequence[Message], start: int) -> int:
-    """The message to start from, for a context to be warm at message `start`."""
-    seen_bytes = 0
-    while start > 0 and seen_bytes < WARM_UP_BYTES:
+def _warm_start(messages: Sequence[Message], start: int, settings: DeflateSettings) -> int:
+    """The message to begin with for a context to be at message `start` what it would be there."""
+    if not settings.context_takeover:
+        return start
+    # A context that has seen twice its window is like one that has seen everything.
+    missing_bytes = 2 << settings.window_bits
+    while start > 0 and missing_bytes > 0:
         start -= 1
-        seen_bytes += len(messages[start].data)
+        missing_bytes -= len(messages[start].data)
     return start
 
 
 def _choose_slices(
     corpus: Corpus, reference: DeflateSettings, settings: int, max_seconds: float
 ) -> list[_Slice]:
-    """Slices of the whole corpus, or as many, spread over it, as the time allows to repeat."""
-    cost_ns = [[_weight(message) for message in stream.messages] for stream in corpus.streams]
-    ns_per_weight = _ns_per_weight(corpus, reference)
-    total_ns = sum(map(sum, cost_ns)) * ns_per_weight
-    # Decoding, copying contexts and settings slower than the reference take about as much again.
-    budget_ns = max_seconds * 1e9 / (2 * PLANNED_ROUNDS * settings)
-    if total_ns <= budget_ns:
-        slice_ns, most = max(SLICE_NS, total_ns / MAX_SLICES), MAX_SLICES
-    else:
-        most = min(MAX_SLICES, max(MIN_SAMPLED_SLICES, round(budget_ns / SLICE_NS)))
-        slice_ns = budget_ns / most
-    return _spread(list(_cut(cost_ns, slice_ns / ns_per_weight)), most)
+    """The corpus in slices: of a millisecond, or shorter if too few of those could be visited."""
+    # Decoding, preparing, and settings slower than the reference take about as much again.
+    affordable_ns = max_seconds * 1e9 / (2 * ROUNDS_PER_VISIT * settings)
+    slice_ns = min(SLICE_NS, max(SHORTEST_SLICE_NS, affordable_ns / SAMPLED_SLICES))
+    return list(_cut(corpus, slice_ns / _ns_per_weight(corpus, reference)))
+
+
+def _cut(corpus: Corpus, slice_weight: float) -> Iterator[_Slice]:
+    """Consecutive slices of about this weight, of every stream to its end."""
+    for number, stream in enumerate(corpus.streams):
+        start, weight = 0, 0
+        for stop, message in enumerate(stream.messages, 1):
+            weight += _weight(message)
+            if weight >= slice_weight or stop == len(stream.messages):
+                yield _Slice(number, start, stop)
+                start, weight = stop, 0
 
 
 def _weight(message: Message) -> int:
@@ -243,20 +263,3 @@ def _ns_per_weight(corpus: Corpus, reference: DeflateSettings) -> float:
         if time.perf_counter_ns() - start_ns > 20_000_000:
             break
     return (time.perf_counter_ns() - start_ns) / weight
-
-
-def _cut(weights: Sequence[Sequence[int]], slice_weight: float) -> Iterator[_Slice]:
-    """Consecutive slices of about this weight, of every stream to its end."""
-    for stream, of_stream in enumerate(weights):
-        start, weight = 0, 0
-        for number, of_message in enumerate(of_stream, 1):
-            weight += of_message
-            if weight >= slice_weight or number == len(of_stream):
-                yield _Slice(stream, start, number)
-                start, weight = number, 0
-
-
-def _spread(slices: list[_Slice], most: int) -> list[_Slice]:
-    """At most so many of the slices, evenly spaced."""
-    count = min(most, len(slices))
-    return [slices[index * len(slices) // count] for index in range(count)]

@@ -17,6 +17,8 @@ _TIME = (
     "decode_ns_per_message",
     "decode_vs_reference",
     "decode_ci95",
+    "sampled_messages",
+    "rounds",
 )
 
 
@@ -41,7 +43,7 @@ def render_csv(results: Results) -> str:
 
 def _columns(results: Results) -> dict[str, Callable[[Row], object]]:
     columns: dict[str, Callable[[Row], object]] = {
-        "settings": lambda row: _short(row),
+        "settings": lambda row: "off" if row.settings is None else str(row.settings),
         **{name: _field(lambda row: row.settings, name) for name in _SETTINGS},
         "reference": lambda row: row.settings == results.reference,
         **{name: _field(lambda row: row.memory, name) for name in _MEMORY},
@@ -51,18 +53,13 @@ def _columns(results: Results) -> dict[str, Callable[[Row], object]]:
     for name in _TIME:
         value = _field(lambda row: row.time[0] if row.time else None, name)
         # Beside other quantities, a bare "vs_reference" would not say of what.
-        column = name if name.startswith(("encode", "decode")) else f"time_{name}"
+        column = name if "_ns_" in name or name.startswith("decode") else f"time_{name}"
         if name.endswith("ci95"):
             columns[f"{column}_low"] = _item(value, 0)
             columns[f"{column}_high"] = _item(value, 1)
         else:
             columns[column] = value
     return columns
-
-
-def _short(row: Row) -> str:
-    settings = row.settings
-    return "off" if settings is None else f"{settings.window_bits}/{settings.memory_level}"
 
 
 def _field(part: Callable[[Row], object], name: str) -> Callable[[Row], object]:

@@ -1,26 +1,22 @@
 """The tables of the docs' script: window bits down, memory levels across, a quantity a table."""
 
 from collections.abc import Callable
-from itertools import groupby
 
 from tabulate import tabulate
 
 from wsbench.report.prose import heading, note
 from wsbench.report.units import difference, kib, microseconds, percent
 from wsbench.results import Results, Row
-from wsbench.settings import DeflateSettings
 
 
 def render_grid(results: Results) -> str:
     """A group of tables for each level, strategy and context takeover in the record."""
-    rows = [row for row in results.rows if row.settings is not None]
     parts = ["\n".join(heading(results))]
-    for variant, of_variant in groupby(sorted(rows, key=_variant_order), key=_variant):
-        group = list(of_variant)
+    variants = dict.fromkeys(row.settings.variant for row in results.rows if row.settings)
+    for variant in sorted(variants):
         suffix = f" ({variant})" if variant else ""
         for title, cell in _quantities(results).items():
-            table = _grid(group, results.reference, cell)
-            parts.append(f"{title}{suffix}\n\n{table}")
+            parts.append(f"{title}{suffix}\n\n{_grid(results, variant, cell)}")
     parts.append(note(results))
     return "\n\n".join(parts) + "\n"
 
@@ -42,12 +38,12 @@ def _quantities(results: Results) -> dict[str, Callable[[Row], str | None]]:
     return quantities
 
 
-def _grid(rows: list[Row], reference: DeflateSettings, cell: Callable[[Row], str | None]) -> str:
+def _grid(results: Results, variant: str, cell: Callable[[Row], str | None]) -> str:
     cells: dict[tuple[int, int], str] = {}
-    for row in rows:
-        if row.settings is not None:
+    for row in results.rows:
+        if row.settings is not None and row.settings.variant == variant:
             text = cell(row) or ""
-            marked = f"{text} *" if row.settings == reference else text
+            marked = f"{text} *" if row.settings == results.reference else text
             cells[row.settings.window_bits, row.settings.memory_level] = marked
     window_bits = sorted({bits for bits, _ in cells})
     memory_levels = sorted({level for _, level in cells})
@@ -60,18 +56,6 @@ def _grid(rows: list[Row], reference: DeflateSettings, cell: Callable[[Row], str
         disable_numparse=True,
         stralign="right",
     )
-
-
-def _variant(row: Row) -> str:
-    """What sets the row's settings apart, beside window bits and memory level."""
-    assert row.settings is not None
-    return ", ".join(str(row.settings).split(", ")[1:])
-
-
-def _variant_order(row: Row) -> tuple[bool, int, str]:
-    assert row.settings is not None
-    settings = row.settings
-    return not settings.context_takeover, settings.level, settings.strategy
 
 
 def _saved(row: Row) -> str | None:

@@ -34,11 +34,13 @@ def note(results: Results) -> str:
             f"{memory[0].connections} (σ ≤ {kib(most)}); resident memory differs."
         )
     if any(row.size for row in results.rows):
-        parts.append("Size: payload bytes; each message compressed once, in order, and verified.")
-    if any(row.time for row in results.rows):
+        parts.append("Size: payload bytes; all messages compressed once, in order, and verified.")
+    if times := [row.time[0] for row in results.rows if row.time]:
+        timed, messages = times[0].sampled_messages, results.corpus.messages
+        sample = f" {timed:,} of the {messages:,} messages," if timed < messages else ""
         parts.append(
-            "Time: compressing, one busy connection, 95% interval; "
-            "with many connections it differs."
+            f"Time: compressing{sample} on one busy connection, 95% interval; "
+            f"with many connections it differs."
         )
     return " ".join(parts)
 

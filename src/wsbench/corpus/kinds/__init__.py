@@ -26,8 +26,8 @@ KINDS: dict[str, Callable[[random.Random], Iterator[Message]]] = {
 def generate(kind: str, *, messages: int, seed: int = 0) -> Corpus:
     """A corpus of one stream of `messages` messages, sent by the server.
 
-    The same kind, number and seed give the same bytes on every platform and Python version, and
-    a longer corpus begins with a shorter one of the same seed.
+    The same kind, number and seed give the same bytes, with every Python that wsbench is tested
+    with, and a longer corpus begins with a shorter one of the same seed.
 
     Raises:
         CorpusError: if there is no such kind, or `messages` is less than 1.

@@ -35,8 +35,9 @@ def telemetry(rng: random.Random) -> Iterator[Message]:
     ]
     uptime_seconds = [rng.randrange(10**3, 10**7) for _ in devices]
     elapsed_seconds = 0.0
+    turns = rng.sample(range(len(devices)), len(devices))
     while True:
-        for number in rng.sample(range(len(devices)), len(devices)):
+        for number in turns:
             elapsed_seconds += rng.uniform(0.05, 0.3)
             walk = walks[number]
             for name in walk:
