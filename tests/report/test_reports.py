@@ -166,7 +166,7 @@ def test_a_partial_record_says_so_and_leaves_cells_empty(results: Results) -> No
         *(msgspec.structs.replace(row, memory=None) for row in results.rows[1:]),
     )
     text = render(msgspec.structs.replace(results, rows=rows, partial=True))
-    assert "Partial: the sweep was interrupted" in text
+    assert "Partial: the sweep did not finish" in text
     lines = columns(text)
     assert "15  8  316.0  KiB  -23.1%  -6.0%  ±  0.4" in lines
     assert "14  7  -15.4%  -4.0%  ±  0.4" in lines

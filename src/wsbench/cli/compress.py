@@ -2,6 +2,7 @@
 
 import signal
 from pathlib import Path
+from types import FrameType
 
 import click
 
@@ -137,6 +138,7 @@ def compress(
         context_takeover=not no_context_takeover,
     )
     corpus = load_corpus(corpus_path, corpus_format)
+    signal.signal(signal.SIGINT, _interrupt_once)
     try:
         with ProgressBars(quiet=quiet) as progress:
             results = sweep(
@@ -150,8 +152,6 @@ def compress(
                 progress=progress,
             )
     except SweepInterrupted as interrupted:
-        # Whoever presses Ctrl-C twice wants an end, not the loss of what this one delivers.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         _deliver(interrupted.results, format, output, save)
         if not quiet:
             remark("interrupted: the results are partial")
@@ -162,6 +162,12 @@ def compress(
         raise
     _deliver(results, format, output, save)
     return EXIT_DONE
+
+
+def _interrupt_once(_signum: int, _frame: FrameType | None) -> None:
+    # Whoever presses Ctrl-C twice wants an end, not the loss of what the first one delivers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    raise KeyboardInterrupt
 
 
 def _points(

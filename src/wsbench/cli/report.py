@@ -26,5 +26,5 @@ def report(result: str, format: str, output: str | None) -> int:
         results = load_results(result)
     emit(render(results, format), output)
     if results.partial:
-        remark(f"{result}: partial: the sweep was interrupted")
+        remark(f"{result}: partial: the sweep did not finish")
     return EXIT_DONE

@@ -90,34 +90,33 @@ def write_corpus(corpus: Corpus, path: Path, format: str | None = None) -> None:
     """
     packed = path.suffix.lower() == ".gz"
     extension = (path.with_suffix("") if packed else path).suffix.lower()
-    is_recognised_later = format is None
-    if format is None:
-        if extension == ".json":
-            format = "json"
-        elif extension in _LINES_EXTENSIONS:
-            format = "lines"
-        elif not extension and not packed:
-            format = "directory"
-        else:
-            raise CorpusError(
-                f"{path}: no corpus format has the extension {extension or '.gz'}; "
-                f"pass --corpus-format"
-            )
-    messages = list(corpus.messages())
-    if format == "directory":
-        directory_format.write(messages, path)
+    chosen = format or _format_of_extension(path, extension, packed)
+    if chosen == "directory":
+        directory_format.write(list(corpus.messages()), path)
         return
-    data = serialise(corpus, format)
-    source = Source(str(path), path.stem, extension, data)
-    if is_recognised_later and _recognise(source) != format:
+    data = serialise(corpus, chosen)
+    # Who forces a format on writing can do so on reading.
+    if format is None and _recognise(Source(str(path), path.stem, extension, data)) != chosen:
         raise CorpusError(
-            f"{path}: these messages as {format} would be taken for another format; "
+            f"{path}: these messages as {chosen} would be taken for another format; "
             f"write a directory"
         )
     try:
         write_atomically(path, gzip.compress(data, mtime=0) if packed else data)
     except OSError as error:
         raise CorpusError(f"{path}: {error.strerror}; name another place") from error
+
+
+def _format_of_extension(path: Path, extension: str, packed: bool) -> str:
+    if extension == ".json":
+        return "json"
+    if extension in _LINES_EXTENSIONS:
+        return "lines"
+    if not extension and not packed:
+        return "directory"
+    raise CorpusError(
+        f"{path}: no corpus format has the extension {extension or '.gz'}; pass --corpus-format"
+    )
 
 
 def serialise(corpus: Corpus, format: str) -> bytes:

@@ -4,7 +4,7 @@ Of every slice the shortest time counts, since interference only ever adds; the 
 the result. Two errors make its 95 % interval. Noise: how a slice's shortest time varies between
 batches of rounds. Sampling: where only some slices were timed, how they differ from one another,
 by the variance of a ratio estimator under simple random sampling (Cochran, Sampling Techniques,
-section 6.4).
+chapter 6).
 """
 
 import math

@@ -20,7 +20,7 @@ def heading(results: Results, mark: str = "*") -> list[str]:
     if reference := _reference(results):
         lines.append(f"Reference ({mark}) {results.reference}: {reference}")
     if results.partial:
-        lines.append("Partial: the sweep was interrupted; what is missing was not measured")
+        lines.append("Partial: the sweep did not finish; what is missing was not measured")
     return lines
 
 
