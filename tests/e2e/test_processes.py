@@ -223,10 +223,11 @@ def test_a_partial_record_is_announced_when_it_is_printed_again(
     assert done.stderr.endswith("r.json: partial: the sweep did not finish\n")
 
 
-def test_a_reader_that_leaves_is_no_error(command: Path, root: Path, tmp_path: Path) -> None:
-    record = root / "results" / "chat.json"
+@pytest.mark.parametrize("arguments", ["report results/chat.json --format json", "--help"])
+def test_a_reader_that_leaves_is_no_error(command: Path, root: Path, arguments: str) -> None:
     writer = subprocess.Popen(
-        [command, "report", record, "--format", "json"],
+        [command, *arguments.split()],
+        cwd=root,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )

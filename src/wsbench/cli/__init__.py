@@ -1,6 +1,7 @@
 """The command line: `main`, and the commands, each in a module that is imported when it runs."""
 
 import io
+import os
 import sys
 import traceback
 from importlib import import_module
@@ -68,7 +69,11 @@ def main(arguments: list[str] | None = None) -> int:
         return _mistake(_one_line(error), error.exit_code)
     except WsbenchError as error:
         return _mistake(str(error), EXIT_WRONG_USE)
+    except SystemExit:
+        # What click makes of a reader of --help that has seen enough.
+        return EXIT_DONE
     except OSError as error:
+        discard_output()
         return _mistake(f"{error.filename or 'input or output'}: {error.strerror}", EXIT_WRONG_USE)
     except (click.Abort, KeyboardInterrupt):
         return EXIT_INTERRUPTED
@@ -83,6 +88,12 @@ def _one_line(error: click.ClickException) -> str:
     if isinstance(error, click.UsageError) and error.ctx is not None:
         text = f"{text.rstrip('.')}; see {error.ctx.command_path} --help"
     return text
+
+
+def discard_output() -> None:
+    """Send what standard output still holds nowhere, since Python will flush it when it ends."""
+    if sys.stdout is not None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _mistake(text: str, code: int) -> int:

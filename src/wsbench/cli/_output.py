@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from wsbench.cli import discard_output
 from wsbench.errors import ResultsError
 from wsbench.files import check_writable, write_atomically
 
@@ -61,8 +62,7 @@ def _print(text: str) -> None:
         sys.stdout.write(text)
         sys.stdout.flush()
     except OSError as error:
-        # What is left in the buffer must go somewhere when Python closes the stream.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         # Who read the output may have seen enough of it, as `head` does.
         if not isinstance(error, BrokenPipeError):
             raise ResultsError(f"standard output: {error.strerror}") from error
