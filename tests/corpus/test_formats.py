@@ -117,11 +117,12 @@ def test_json_of_any_depth_is_read_or_refused() -> None:
     for depth in (*range(2, 2000, 7), *range(980, 1010), 100_000):
         document = b"[" * depth + b"]" * depth
         try:
-            assert data_of(json_format.parse(document, "c")) == [document[1:-1]]
-            read += 1
-        except CorpusError as error:
-            assert "nested too deeply" in str(error)
+            messages = json_format.parse(document, "c")
+        except CorpusError:
             refused += 1
+        else:
+            assert data_of(messages) == [document[1:-1]]
+            read += 1
     assert read
     assert refused
 
