@@ -3,11 +3,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import enable_server_permessage_deflate
 
+from tests.strategies import any_settings
 from wsbench.errors import SettingsError
 from wsbench.settings import (
     LADDER,
     REFERENCE,
-    STRATEGIES,
     DeflateSettings,
     cross,
     in_table_order,
@@ -104,18 +104,7 @@ def test_vary_has_every_level_and_strategy() -> None:
     ]
 
 
-@given(
-    st.lists(
-        st.builds(
-            DeflateSettings,
-            st.integers(9, 15),
-            st.integers(1, 9),
-            st.integers(0, 9),
-            st.sampled_from(STRATEGIES),
-            st.booleans(),
-        )
-    )
-)
+@given(st.lists(any_settings))
 def test_table_order_depends_on_the_settings_alone(items: list[DeflateSettings]) -> None:
     ordered = in_table_order(items)
     assert set(ordered) == set(items)

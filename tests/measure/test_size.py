@@ -3,6 +3,7 @@ import zlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.strategies import any_settings
 from websockets.exceptions import PayloadTooBig
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 
@@ -18,14 +19,6 @@ ZLIB_STRATEGIES = dict(
     )
 )
 
-any_settings = st.builds(
-    DeflateSettings,
-    st.integers(9, 15),
-    st.integers(1, 9),
-    st.integers(0, 9),
-    st.sampled_from(STRATEGIES),
-    st.booleans(),
-)
 # Random bytes, and long repetitive ones that reach beyond small windows and buffers.
 payloads = st.binary(max_size=300) | st.builds(
     lambda unit, count: unit * count, st.binary(min_size=1, max_size=40), st.integers(1, 400)

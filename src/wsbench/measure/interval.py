@@ -11,6 +11,8 @@ import math
 import statistics
 from collections.abc import Sequence
 
+# What an interval needs, where there are as many slices.
+MIN_SLICES = 2
 MIN_ROUNDS = 2
 
 # Quantile 0.975 of Student's t distribution for 1, 2, ... degrees of freedom (NIST/SEMATECH
@@ -35,7 +37,9 @@ def relative_time(
             slice out of several.
     """
     timed = len(subject_ns)
-    if timed < min(2, slices) or any(len(of_slice) < MIN_ROUNDS for of_slice in subject_ns):
+    if timed < min(MIN_SLICES, slices) or any(
+        len(of_slice) < MIN_ROUNDS for of_slice in subject_ns
+    ):
         raise ValueError("an interval needs two slices, and two rounds of each")
     subject = [min(of_slice) for of_slice in subject_ns]
     reference = [min(of_slice) for of_slice in reference_ns]

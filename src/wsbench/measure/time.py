@@ -25,7 +25,7 @@ from websockets.frames import Frame
 
 from wsbench.corpus.model import Corpus, Message
 from wsbench.deflate import endpoint, frame
-from wsbench.measure.interval import MIN_ROUNDS, relative_time
+from wsbench.measure.interval import MIN_ROUNDS, MIN_SLICES, relative_time
 from wsbench.results import Time
 from wsbench.settings import DeflateSettings
 
@@ -84,7 +84,7 @@ class Timing:
     @property
     def is_enough(self) -> bool:
         """Whether there are rounds enough for an interval."""
-        return len(self._timed()) >= min(2, len(self._slices))
+        return len(self._timed()) >= min(MIN_SLICES, len(self._slices))
 
     def run(self) -> Iterator[float]:
         """Visit slices until the time is up; after each round, yield the share of it gone."""
@@ -134,29 +134,29 @@ class Timing:
 
     def _time(self, item: DeflateSettings, timed: list[int]) -> Time:
         messages = sum(self._slices[number].stop - self._slices[number].start for number in timed)
-        encode, decode = (
-            [times[item][number] for number in timed]
-            for times in (self._encode_ns, self._decode_ns)
-        )
-        reference_encode, reference_decode = (
-            [times[self._reference][number] for number in timed]
-            for times in (self._encode_ns, self._decode_ns)
-        )
-        vs_reference, ci95 = relative_time(encode, reference_encode, len(self._slices))
-        decode_vs_reference, decode_ci95 = relative_time(
-            decode, reference_decode, len(self._slices)
-        )
+        encode_ns, vs_reference, ci95 = self._relative(self._encode_ns, item, timed)
+        decode_ns, decode_vs_reference, decode_ci95 = self._relative(self._decode_ns, item, timed)
         return Time(
             connections=1,
-            encode_ns_per_message=sum(map(min, encode)) / messages,
+            encode_ns_per_message=encode_ns / messages,
             vs_reference=vs_reference,
             ci95=ci95,
-            decode_ns_per_message=sum(map(min, decode)) / messages,
+            decode_ns_per_message=decode_ns / messages,
             decode_vs_reference=decode_vs_reference,
             decode_ci95=decode_ci95,
             sampled_messages=messages,
-            rounds=min(map(len, encode)),
+            rounds=min(len(self._encode_ns[item][number]) for number in timed),
         )
+
+    def _relative(
+        self, times_ns: _Times, item: DeflateSettings, timed: list[int]
+    ) -> tuple[int, float, tuple[float, float]]:
+        """The shortest times of the slices, summed, and how they compare with the reference's."""
+        subject, reference = (
+            [times_ns[of][number] for number in timed] for of in (item, self._reference)
+        )
+        vs_reference, ci95 = relative_time(subject, reference, len(self._slices))
+        return sum(map(min, subject)), vs_reference, ci95
 
 
 class _Subject:
