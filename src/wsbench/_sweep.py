@@ -10,12 +10,33 @@ import wsbench
 from wsbench.corpus.model import Corpus
 from wsbench.environment import current_environment
 from wsbench.errors import CorpusError, MeasurementError, SettingsError
+from wsbench.machine import available_bytes
+from wsbench.measure.contexts import context_bytes
+from wsbench.measure.many_connections import most_connections, needed_bytes
 from wsbench.measure.memory import measure_memory
 from wsbench.measure.size import measure_sizes
 from wsbench.measure.time import Timing
-from wsbench.results import CorpusSummary, Memory, Results, Row, Size, Time, now
+from wsbench.report.units import gib
+from wsbench.results import (
+    TRAFFICS,
+    CorpusSummary,
+    Memory,
+    Results,
+    Row,
+    Size,
+    Traffic,
+    now,
+)
 from wsbench.settings import LADDER, REFERENCE, DeflateSettings, in_table_order
 from wsbench.workers import local_pool
+
+# How many connections are timed unless told otherwise: one, and the first of these that fits.
+_DEFAULT_CONNECTIONS = (1000, 500, 200, 100, 50, 20, 10)
+# How much of the available memory contexts may take: the rest is for what else goes on.
+_MEMORY_SHARE = 0.8
+# How long timing takes by default, for each number of connections: at least, and for each row.
+_SECONDS = 5.0
+_SECONDS_A_ROW = 0.25
 
 # Enough pieces of work for the workers to end at about the same time.
 _PIECES_PER_WORKER = 3
@@ -43,6 +64,9 @@ def sweep(
     reference: DeflateSettings = REFERENCE,
     memory: bool = True,
     time: bool = True,
+    connections: Sequence[int] | None = None,
+    traffic: Traffic = "independent",
+    precision: float = 0.01,
     max_seconds: float | None = None,
     jobs: int = 1,
     progress: Callable[[Progress], None] = lambda _: None,
@@ -50,33 +74,55 @@ def sweep(
     """Measure what every settings does to the corpus.
 
     The reference and the disabled row (settings None) are always among the rows. Sizes are always
-    measured, by `jobs` processes; memory per connection and times can be left out. `max_seconds`
-    bounds the timing: 5 s, or a quarter of a second a settings if that is more, unless given.
-    `progress` is called now and then.
+    measured, by `jobs` processes; memory per connection and times can be left out. `progress` is
+    called now and then.
+
+    Times are measured for each number of `connections`: 1 and 1,000 unless given, or fewer than
+    1,000 where their contexts would not fit into memory. More than one are used in turn; with the
+    traffic "independent" each sends messages of its own, with "broadcast" all send the same one.
+    Timing stops when all 95 % intervals are within ± `precision` of their ratios (0.01 is one
+    percentage point), or after `max_seconds` in all: unless given, 5 s for each number of
+    connections, or a quarter of a second for each settings if that is more.
 
     With more than one job, and for memory, processes are started: a script that calls this needs
     the usual `if __name__ == "__main__":` where multiprocessing asks for it.
 
     Raises:
-        SettingsError: if `max_seconds` is not a finite number above 0, or `jobs` is less than 1.
+        SettingsError: if `max_seconds` or `precision` is not a finite number above 0, a number of
+            `connections` or `jobs` is less than 1, the contexts of the connections would not fit
+            into memory, or there is no such traffic.
         CorpusError: if the corpus has no messages.
         MeasurementError: if a measurement fails, or its outcome cannot be right; its `results`
             hold what was measured so far, marked partial.
         SweepInterrupted: at Ctrl-C, with what was measured so far.
     """
     compressing = in_table_order({item for item in settings if item is not None} | {reference})
-    if max_seconds is None:
-        max_seconds = max(5.0, len(compressing) / 4)
-    if not 0 < max_seconds < math.inf:
-        raise SettingsError(f"max_seconds {max_seconds}: choose a number above 0")
     if jobs < 1:
         raise SettingsError(f"jobs {jobs}: choose a number from 1")
+    timing, warnings = None, list[str]()
+    if time:
+        if traffic not in TRAFFICS:
+            raise SettingsError(f"traffic {traffic!r}: choose one of {', '.join(TRAFFICS)}")
+        if not 0 < precision < math.inf:
+            raise SettingsError(f"precision {precision}: choose a number above 0")
+        numbers, warnings = _choose_connections(compressing, connections)
+        if max_seconds is None:
+            max_seconds = len(numbers) * max(_SECONDS, _SECONDS_A_ROW * len(compressing))
+        if not 0 < max_seconds < math.inf:
+            raise SettingsError(f"max_seconds {max_seconds}: choose a number above 0")
+        timing = Timing(
+            corpus,
+            compressing,
+            reference,
+            connections=numbers,
+            traffic=traffic,
+            precision=precision,
+            max_seconds=max_seconds,
+        )
     summary, environment = _summary(corpus), current_environment()
     rows: list[DeflateSettings | None] = [*compressing, None]
     sizes: dict[DeflateSettings | None, Size] = {}
     memories: dict[DeflateSettings | None, Memory] = {}
-    times: dict[DeflateSettings, Time] = {}
-    timing: Timing | None = None
 
     def results(*, partial: bool) -> Results:
         return Results(
@@ -92,35 +138,77 @@ def sweep(
                     settings=item,
                     memory=memories.get(item),
                     size=sizes.get(item),
-                    time=(times[item],) if item in times else (),
+                    time=timing.times(item) if timing else (),
                 )
                 for item in rows
             ),
+            timing=timing.summaries() if timing else (),
+            warnings=tuple(warnings),
         )
 
     try:
         for measured in _sizes(corpus, rows, jobs):
             sizes.update(measured)
             progress(Progress("size", len(sizes) / len(rows)))
-        if time:
+        if timing:
             # Before memory, whose client connections leave a heap in which the copies of a 256 KiB
             # context are a percent slower.
-            timing = Timing(corpus, compressing, reference, max_seconds)
-            for fraction in timing.run():
-                progress(Progress("time", fraction))
-            times.update(timing.times())
+            try:
+                for fraction in timing.run():
+                    progress(Progress("time", fraction))
+            finally:
+                warnings += timing.warnings()
         if memory:
             for item, of_item in measure_memory(rows):
                 memories[item] = of_item
                 progress(Progress("memory", len(memories) / len(rows)))
     except KeyboardInterrupt:
-        if timing is not None and not times and timing.is_enough:
-            times.update(timing.times())
         raise SweepInterrupted(results(partial=True)) from None
     except MeasurementError as error:
         error.results = results(partial=True)
         raise
     return results(partial=False)
+
+
+def _choose_connections(
+    settings: Sequence[DeflateSettings], wanted: Sequence[int] | None
+) -> tuple[list[int], list[str]]:
+    """The numbers of connections to time, in ascending order, and what to warn of.
+
+    Raises:
+        SettingsError: if one that is wanted is less than 1, or takes more memory than there is.
+    """
+    free_bytes = int(_MEMORY_SHARE * available_bytes())
+    largest = max(settings, key=context_bytes)
+
+    def shortage(connections: int) -> str:
+        return (
+            f"{gib(needed_bytes(settings, connections))} would be needed for {connections:,} "
+            f"contexts of {largest}, and of the free memory {gib(free_bytes)} can be used"
+        )
+
+    if wanted is not None:
+        for connections in wanted:
+            if connections < 1:
+                raise SettingsError(f"connections {connections}: choose a number from 1")
+            if connections > 1 and needed_bytes(settings, connections) > free_bytes:
+                most = most_connections(settings, free_bytes)
+                remedy = f"choose up to {most:,}" if most > 1 else "choose 1"
+                raise SettingsError(
+                    f"connections {connections:,}: {shortage(connections)}; {remedy}"
+                )
+        return sorted(set(wanted)), []
+    for connections in _DEFAULT_CONNECTIONS:
+        if needed_bytes(settings, connections) <= free_bytes:
+            break
+    else:
+        return [1], [f"timed on one connection only: {shortage(_DEFAULT_CONNECTIONS[-1])}"]
+    if connections == _DEFAULT_CONNECTIONS[0]:
+        return [1, connections], []
+    return [1, connections], [
+        f"timed at {connections:,} connections instead of {_DEFAULT_CONNECTIONS[0]:,}: "
+        f"{shortage(_DEFAULT_CONNECTIONS[0])}"
+    ]
 
 
 def _sizes(

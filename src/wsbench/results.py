@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -10,6 +10,10 @@ from wsbench.environment import Environment
 from wsbench.errors import ResultsError
 from wsbench.files import write_atomically
 from wsbench.settings import DeflateSettings
+
+# Whether all connections send the same message, or each its own.
+Traffic = Literal["independent", "broadcast"]
+TRAFFICS: tuple[Traffic, ...] = get_args(Traffic)
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -56,8 +60,9 @@ class Time(msgspec.Struct, frozen=True, kw_only=True):
     """Time to encode and to decode a message, with `connections` contexts in use in turn.
 
     `vs_reference` 0.152 means 15.2 % more than the reference takes; `ci95` is the interval that
-    holds it with 95 % confidence. The same for decoding. `sampled_messages` messages were timed,
-    each at least `rounds` times.
+    holds it with 95 % confidence. The same for decoding. With one connection, `sampled_messages`
+    messages were timed, each at least `rounds` times; with more, that many were timed in `rounds`
+    turns, each beside the reference.
     """
 
     connections: Annotated[int, msgspec.Meta(ge=1)]
@@ -69,6 +74,33 @@ class Time(msgspec.Struct, frozen=True, kw_only=True):
     decode_ci95: tuple[float, float]
     sampled_messages: Annotated[int, msgspec.Meta(ge=1)]
     rounds: Annotated[int, msgspec.Meta(ge=1)]
+
+    @property
+    def margin(self) -> float:
+        """How far the interval reaches from the ratio, to either side."""
+        return (self.ci95[1] - self.ci95[0]) / 2
+
+    @property
+    def decode_margin(self) -> float:
+        """The same for decoding."""
+        return (self.decode_ci95[1] - self.decode_ci95[0]) / 2
+
+
+class TimingSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """How the times with `connections` connections were taken, and why that ended.
+
+    It was to end when both intervals of all settings were within ± `precision` of their ratio
+    (0.01 is a percentage point), or after `max_seconds`; it took `seconds`. `traffic` is how the
+    connections were used: each with messages of its own, or all with the same one. One connection
+    has none.
+    """
+
+    connections: Annotated[int, msgspec.Meta(ge=1)]
+    traffic: Traffic | None
+    precision: Positive
+    max_seconds: Positive
+    seconds: Annotated[float, msgspec.Meta(ge=0)]
+    stopped: Literal["precision", "max_seconds", "interrupted"]
 
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,9 +114,15 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     size: Size | None = None
     time: tuple[Time, ...] = ()
 
+    def time_at(self, connections: int) -> Time | None:
+        """The time with so many connections, if it was measured."""
+        return next((time for time in self.time if time.connections == connections), None)
+
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
     """One sweep. `rows` are in table order: the reference among them, the disabled row last.
+
+    `warnings` say what on the machine disturbed the measurement, or what was changed to fit it.
 
     Raises:
         ValueError: if a settings stands in two rows, or a record that is not partial has no row
@@ -99,6 +137,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     corpus: CorpusSummary
     reference: DeflateSettings
     rows: tuple[Row, ...]
+    timing: tuple[TimingSummary, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         settings = [row.settings for row in self.rows]
@@ -110,6 +150,14 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     def row(self, settings: DeflateSettings | None) -> Row | None:
         """The row of these settings, if there is one."""
         return next((row for row in self.rows if row.settings == settings), None)
+
+    def timed_connections(self) -> list[int]:
+        """The numbers of connections that some row has a time for, in ascending order."""
+        return sorted({time.connections for row in self.rows for time in row.time})
+
+    def timing_of(self, connections: int) -> TimingSummary | None:
+        """How the times with so many connections were taken, if the record says it."""
+        return next((item for item in self.timing if item.connections == connections), None)
 
     def size_vs_reference(self, row: Row) -> float | None:
         """How much larger the row's compressed messages are: 0.1 means 10 %."""

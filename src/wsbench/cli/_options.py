@@ -28,6 +28,8 @@ format_option = click.option(
     help="How results are printed.",
 )
 
+decode_option = click.option("--decode", is_flag=True, help="Show the times of decompressing too.")
+
 output_option = click.option(
     "-o", "--output", metavar="FILE", help="Print to this file instead of standard output."
 )

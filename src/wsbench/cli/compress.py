@@ -11,6 +11,7 @@ from wsbench.cli import EXIT_DONE, EXIT_INTERRUPTED, remark
 from wsbench.cli._options import (
     corpus_argument,
     corpus_format_option,
+    decode_option,
     format_option,
     output_option,
     parsed,
@@ -21,7 +22,7 @@ from wsbench.corpus import load_corpus
 from wsbench.environment import available_cpus
 from wsbench.errors import MeasurementError
 from wsbench.report import render
-from wsbench.results import Results
+from wsbench.results import TRAFFICS, Results, Traffic
 from wsbench.settings import (
     LADDER,
     MEMORY_LEVELS,
@@ -83,12 +84,37 @@ from wsbench.settings import (
 @click.option("--no-memory", is_flag=True, help="Do not measure memory.")
 @click.option("--no-time", is_flag=True, help="Do not measure time.")
 @click.option(
+    "--connections",
+    type=click.IntRange(min=1),
+    multiple=True,
+    metavar="N",
+    show_default="1 and 1000, or what fits into memory",
+    help="With how many connections in use times are measured; can be repeated.",
+)
+@click.option(
+    "--traffic",
+    type=click.Choice(TRAFFICS),
+    default="independent",
+    show_default=True,
+    help="What connections send: each its own messages, or all the same one.",
+)
+@click.option(
+    "--precision",
+    "precision_points",
+    type=float,
+    metavar="POINTS",
+    default=1.0,
+    show_default=True,
+    help="Stop timing when all 95 % intervals are within ± so many percentage points.",
+)
+@click.option(
     "--max-seconds",
     type=float,
     metavar="SECONDS",
-    show_default="5, or 0.25 a row if that is more",
-    help="How long timing may take, but at least two rounds; longer narrows its intervals.",
+    show_default="5 a number of connections, or 0.25 a row if that is more",
+    help="How long timing may take, though what an interval needs is always measured.",
 )
+@decode_option
 @click.option(
     "--jobs",
     type=click.IntRange(min=1),
@@ -111,7 +137,11 @@ def compress(
     reference: DeflateSettings,
     no_memory: bool,
     no_time: bool,
+    connections: tuple[int, ...],
+    traffic: Traffic,
+    precision_points: float,
     max_seconds: float | None,
+    decode: bool,
     jobs: int,
     format: str,
     output: str | None,
@@ -138,6 +168,13 @@ def compress(
         context_takeover=not no_context_takeover,
     )
     corpus = load_corpus(corpus_path, corpus_format)
+
+    def deliver(results: Results) -> None:
+        if not quiet:
+            for warning in results.warnings:
+                remark(f"warning: {warning}")
+        _deliver(results, render(results, format, decode=decode), output, save)
+
     signal.signal(signal.SIGINT, _interrupt_once)
     try:
         with ProgressBars(quiet=quiet) as progress:
@@ -147,20 +184,23 @@ def compress(
                 reference=reference,
                 memory=not no_memory,
                 time=not no_time,
+                connections=connections or None,
+                traffic=traffic,
+                precision=precision_points / 100,
                 max_seconds=max_seconds,
                 jobs=jobs,
                 progress=progress,
             )
     except SweepInterrupted as interrupted:
-        _deliver(interrupted.results, format, output, save)
+        deliver(interrupted.results)
         if not quiet:
             remark("interrupted: the results are partial")
         return EXIT_INTERRUPTED
     except MeasurementError as error:
         if error.results is not None:
-            _deliver(error.results, format, output, save)
+            deliver(error.results)
         raise
-    _deliver(results, format, output, save)
+    deliver(results)
     return EXIT_DONE
 
 
@@ -179,10 +219,10 @@ def _points(
     return cross(window_bits or WINDOW_BITS, memory_levels or MEMORY_LEVELS)
 
 
-def _deliver(results: Results, format: str, output: str | None, save: str | None) -> None:
+def _deliver(results: Results, text: str, output: str | None, save: str | None) -> None:
     """Save first: a terminal that went away must not cost the record; then print all the same."""
     try:
         if save is not None:
             results.save(Path(save))
     finally:
-        emit(render(results, format), output)
+        emit(text, output)

@@ -3,7 +3,7 @@
 import click
 
 from wsbench.cli import EXIT_DONE, remark
-from wsbench.cli._options import format_option, output_option
+from wsbench.cli._options import decode_option, format_option, output_option
 from wsbench.cli._output import check_target, emit
 from wsbench.files import read_stdin
 from wsbench.report import render
@@ -12,9 +12,10 @@ from wsbench.results import load_results, parse_results
 
 @click.command()
 @click.argument("result", metavar="RESULT")
+@decode_option
 @format_option
 @output_option
-def report(result: str, format: str, output: str | None) -> int:
+def report(result: str, decode: bool, format: str, output: str | None) -> int:
     """Print the record that `wsbench compress --save` wrote to RESULT, without measuring again.
 
     RESULT may be - for standard input.
@@ -24,7 +25,7 @@ def report(result: str, format: str, output: str | None) -> int:
         results = parse_results(read_stdin(), "standard input")
     else:
         results = load_results(result)
-    emit(render(results, format), output)
+    emit(render(results, format, decode=decode), output)
     if results.partial:
         remark(f"{result}: partial: the sweep did not finish")
     return EXIT_DONE

@@ -1,10 +1,10 @@
 """How long one thing takes relative to another, from repeated times of slices, with an interval.
 
 Of every slice the shortest time counts, since interference only ever adds; the ratio of the sums is
-the result. Two errors make its 95 % interval. Noise: how a slice's shortest time varies between
-batches of rounds. Sampling: where only some slices were timed, how they differ from one another,
-by the variance of a ratio estimator under simple random sampling (Cochran, Sampling Techniques,
-chapter 6).
+the result. Two errors make its 95 % interval. Noise: how the times of a slice differ between
+rounds. Sampling: where only some slices were timed, how they differ from one another. The two are
+put together as in two-stage sampling, and the ratio is treated as a ratio estimator (Cochran,
+Sampling Techniques, sections 10.3 and 6.4).
 """
 
 import math
@@ -25,50 +25,41 @@ _T_975 = (
 
 
 def relative_time(
-    subject_ns: Sequence[Sequence[int]], reference_ns: Sequence[Sequence[int]], slices: int
+    subject_ns: Sequence[Sequence[float]], reference_ns: Sequence[Sequence[float]], slices: float
 ) -> tuple[float, tuple[float, float]]:
     """How much longer the subject takes than the reference, and the 95 % interval of that.
 
-    Both hold, for every slice that was timed, its times in the same rounds, in nanoseconds;
-    `slices` is how many there are, timed or not. 0.152 means 15.2 % longer.
+    Both hold, for every slice that was timed, its times in the same rounds, in nanoseconds.
+    `slices` is how many there are, timed or not; infinity, if no two that were timed are of the
+    same kind. 0.152 means 15.2 % longer.
 
     Raises:
-        ValueError: if there are too few for an interval: fewer than two rounds of a slice, or one
-            slice out of several.
+        ValueError: if there are too few for an interval: one slice out of several, or, unless there
+            are infinitely many, fewer than two rounds of a slice.
     """
     timed = len(subject_ns)
-    if timed < min(MIN_SLICES, slices) or any(
-        len(of_slice) < MIN_ROUNDS for of_slice in subject_ns
+    share = timed / slices
+    if timed < min(MIN_SLICES, slices) or (
+        share and any(len(of_slice) < MIN_ROUNDS for of_slice in subject_ns)
     ):
         raise ValueError("an interval needs two slices, and two rounds of each")
     subject = [min(of_slice) for of_slice in subject_ns]
     reference = [min(of_slice) for of_slice in reference_ns]
     ratio = sum(subject) / sum(reference)
 
-    noise, degrees_of_freedom = 0.0, 0
-    for of_subject, of_reference in zip(subject_ns, reference_ns, strict=True):
-        residuals = [
-            of - ratio * reference_of
-            for of, reference_of in zip(
-                _batch_minima(of_subject), _batch_minima(of_reference), strict=True
-            )
-        ]
-        noise += statistics.variance(residuals) / len(residuals)
-        degrees_of_freedom += len(residuals) - 1
-
-    sampling = 0.0
-    if timed < slices:
+    variance, degrees_of_freedom = 0.0, 0
+    if share:
+        for of_subject, of_reference in zip(subject_ns, reference_ns, strict=True):
+            residuals = [
+                of - ratio * of_ref for of, of_ref in zip(of_subject, of_reference, strict=True)
+            ]
+            variance += share * statistics.variance(residuals) / len(residuals)
+            degrees_of_freedom += len(residuals) - 1
+    if share < 1:
         residuals = [of - ratio * of_ref for of, of_ref in zip(subject, reference, strict=True)]
-        sampling = (1 - timed / slices) * timed * statistics.variance(residuals)
+        variance += (1 - share) * timed * statistics.variance(residuals)
         degrees_of_freedom = timed - 1
 
     quantile = _T_975[min(degrees_of_freedom, len(_T_975)) - 1]
-    margin = quantile * math.sqrt(noise + sampling) / sum(reference)
+    margin = quantile * math.sqrt(variance) / sum(reference)
     return ratio - 1, (ratio - 1 - margin, ratio - 1 + margin)
-
-
-def _batch_minima(times_ns: Sequence[int]) -> list[int]:
-    """The shortest times of consecutive pairs of rounds, or of single ones where they are few."""
-    rounds = 2 if len(times_ns) >= 4 else 1
-    batches = len(times_ns) // rounds
-    return [min(times_ns[batch * rounds : (batch + 1) * rounds]) for batch in range(batches)]

@@ -19,8 +19,10 @@ _RENDERERS = {
 FORMATS = tuple(_RENDERERS)
 
 
-def render(results: Results, format: str = "table") -> str:
+def render(results: Results, format: str = "table", *, decode: bool = False) -> str:
     """The record as text in one of `FORMATS`, ending with a newline.
+
+    With `decode`, tables show the times of decompressing too; CSV and JSON always hold them.
 
     Raises:
         ResultsError: if there is no such format.
@@ -28,5 +30,5 @@ def render(results: Results, format: str = "table") -> str:
     if format not in _RENDERERS:
         raise ResultsError(f"no report format {format!r}; choose one of {', '.join(FORMATS)}")
     module, name = _RENDERERS[format]
-    renderer: Callable[[Results], str] = getattr(import_module(module), name)
-    return renderer(results)
+    renderer: Callable[[Results, bool], str] = getattr(import_module(module), name)
+    return renderer(results, decode)

@@ -3,6 +3,7 @@
 import csv
 import io
 from collections.abc import Callable
+from functools import partial
 
 from wsbench.results import Results, Row
 
@@ -10,7 +11,6 @@ _SETTINGS = ("window_bits", "memory_level", "level", "strategy", "context_takeov
 _MEMORY = ("connection_bytes", "connection_stdev_bytes", "deflate_bytes", "inflate_bytes")
 _SIZE = ("original_bytes", "compressed_bytes", "wire_bytes")
 _TIME = (
-    "connections",
     "encode_ns_per_message",
     "vs_reference",
     "ci95",
@@ -22,16 +22,16 @@ _TIME = (
 )
 
 
-def render_json(results: Results) -> str:
+def render_json(results: Results, _decode: bool) -> str:
     """The record, as `--save` writes it."""
     return results.to_json().decode()
 
 
-def render_csv(results: Results) -> str:
+def render_csv(results: Results, _decode: bool) -> str:
     """A header line, then one line a row, numbers in base units; what was not measured is empty.
 
     Ratios to the reference are fractions: 0.152 means 15.2 % more. The disabled row is `off`, and
-    has no settings.
+    has no settings. What begins with `at_1000_` was timed with 1,000 connections.
     """
     columns = _columns(results)
     output = io.StringIO()
@@ -50,16 +50,27 @@ def _columns(results: Results) -> dict[str, Callable[[Row], object]]:
         **{name: _field(lambda row: row.size, name) for name in _SIZE},
         "size_vs_reference": results.size_vs_reference,
     }
-    for name in _TIME:
-        value = _field(lambda row: row.time[0] if row.time else None, name)
-        # Beside other quantities, a bare "vs_reference" would not say of what.
-        column = name if "_ns_" in name or name.startswith("decode") else f"time_{name}"
-        if name.endswith("ci95"):
-            columns[f"{column}_low"] = _item(value, 0)
-            columns[f"{column}_high"] = _item(value, 1)
-        else:
-            columns[column] = value
+    for connections in results.timed_connections():
+        for name in _TIME:
+            value = _field(partial(Row.time_at, connections=connections), name)
+            column = f"at_{connections}_{name}"
+            if name.endswith("ci95"):
+                columns[f"{column}_low"] = _item(value, 0)
+                columns[f"{column}_high"] = _item(value, 1)
+            else:
+                columns[column] = value
+        columns[f"at_{connections}_within_precision"] = _within_precision(results, connections)
     return columns
+
+
+def _within_precision(results: Results, connections: int) -> Callable[[Row], object]:
+    timing = results.timing_of(connections)
+
+    def cell(row: Row) -> object:
+        time = row.time_at(connections)
+        return None if time is None or timing is None else time.margin <= timing.precision
+
+    return cell
 
 
 def _field(part: Callable[[Row], object], name: str) -> Callable[[Row], object]:

@@ -4,37 +4,43 @@ from collections.abc import Callable
 
 from tabulate import tabulate
 
-from wsbench.report.prose import heading, note
-from wsbench.report.units import difference, kib, microseconds, percent
+from wsbench.report.cells import at_connections, time_columns
+from wsbench.report.prose import heading, notes
+from wsbench.report.units import difference, kib, percent
 from wsbench.results import Results, Row
 
 
-def render_grid(results: Results) -> str:
+def render_grid(results: Results, decode: bool) -> str:
     """A group of tables for each level, strategy and context takeover in the record."""
     parts = ["\n".join(heading(results))]
     variants = dict.fromkeys(row.settings.variant for row in results.rows if row.settings)
     for variant in sorted(variants):
         suffix = f" ({variant})" if variant else ""
-        for title, cell in _quantities(results).items():
+        for title, cell in _quantities(results, decode).items():
             parts.append(f"{title}{suffix}\n\n{_grid(results, variant, cell)}")
-    parts.append(note(results))
+    parts.extend(notes(results))
     return "\n\n".join(parts) + "\n"
 
 
-def _quantities(results: Results) -> dict[str, Callable[[Row], str | None]]:
+def _quantities(results: Results, decode: bool) -> dict[str, Callable[[Row], str | None]]:
     """A title and the cell of a row for each quantity that was measured."""
     reference = f"vs. {results.reference}"
+    times = list(time_columns(results, decode=decode))
     quantities: dict[str, Callable[[Row], str | None]] = {}
     if any(row.size for row in results.rows):
         quantities["Compression ratio: bytes saved"] = _saved
-    if any(row.time for row in results.rows):
-        quantities["CPU time: to compress a message"] = _time
+    for column in times:
+        what = "decompress" if column.decode else "compress"
+        at = f", {at_connections(column.connections)}" if column.connections > 1 else ""
+        quantities[f"CPU time: to {what} a message{at}"] = column.absolute
     if any(row.memory for row in results.rows):
         quantities["Memory usage: allocated per connection"] = _memory
     if any(row.size for row in results.rows):
         quantities[f"Size {reference}"] = lambda row: _size_difference(row, results)
-    if any(row.time for row in results.rows):
-        quantities[f"Time {reference}"] = _time_difference
+    for column in times:
+        quantity = "Decode" if column.decode else "Time"
+        at = f", {at_connections(column.connections)}" if column.connections > 1 else ""
+        quantities[f"{quantity} {reference}{at}"] = column.difference
     return quantities
 
 
@@ -64,10 +70,6 @@ def _saved(row: Row) -> str | None:
     return percent(1 - row.size.compressed_bytes / row.size.original_bytes)
 
 
-def _time(row: Row) -> str | None:
-    return microseconds(row.time[0].encode_ns_per_message) if row.time else None
-
-
 def _memory(row: Row) -> str | None:
     return kib(row.memory.connection_bytes) if row.memory else None
 
@@ -75,7 +77,3 @@ def _memory(row: Row) -> str | None:
 def _size_difference(row: Row, results: Results) -> str | None:
     vs_reference = results.size_vs_reference(row)
     return None if vs_reference is None else difference(vs_reference)
-
-
-def _time_difference(row: Row) -> str | None:
-    return difference(row.time[0].vs_reference) if row.time else None

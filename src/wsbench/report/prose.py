@@ -1,7 +1,8 @@
 """What stands above and below a table: which messages, which versions, what the numbers mean."""
 
-from wsbench.report.units import counted, kib, microseconds, percent
-from wsbench.results import Results
+from wsbench.report.cells import WIDE, at_connections, time_columns
+from wsbench.report.units import counted, kib, microseconds, percent, points, seconds
+from wsbench.results import Results, TimingSummary
 
 
 def heading(results: Results, mark: str = "*") -> list[str]:
@@ -24,8 +25,8 @@ def heading(results: Results, mark: str = "*") -> list[str]:
     return lines
 
 
-def note(results: Results) -> str:
-    """One line that says what the numbers are, and what they are not."""
+def notes(results: Results) -> list[str]:
+    """Lines that say what the numbers are, and what they are not."""
     parts = []
     if memory := [row.memory for row in results.rows if row.memory]:
         most = max(item.connection_stdev_bytes for item in memory)
@@ -35,14 +36,38 @@ def note(results: Results) -> str:
         )
     if any(row.size for row in results.rows):
         parts.append("Size: payload bytes; all messages compressed once, in order, and verified.")
-    if times := [row.time[0] for row in results.rows if row.time]:
-        timed, messages = times[0].sampled_messages, results.corpus.messages
-        sample = f" {timed:,} of the {messages:,} messages," if timed < messages else ""
-        parts.append(
-            f"Time: compressing{sample} on one busy connection, 95% interval; "
-            f"with many connections it differs."
-        )
-    return " ".join(parts)
+    if results.timed_connections():
+        parts.append("Time: compressing a message, with its 95% interval.")
+    lines = [" ".join(parts)] if parts else []
+    lines += [_timing(results, timing) for timing in results.timing]
+    return lines + [f"Warning: {warning}" for warning in results.warnings]
+
+
+def _timing(results: Results, timing: TimingSummary) -> str:
+    """How the times with some number of connections came about, and what ended the timing."""
+    if timing.connections == 1:
+        where = "On one connection that is always busy"
+        times = [row.time_at(1) for row in results.rows]
+        timed = max((time.sampled_messages for time in times if time), default=0)
+        if 0 < timed < results.corpus.messages:
+            where += f", by {timed:,} of the {results.corpus.messages:,} messages"
+    else:
+        sent = "the same message" if timing.traffic == "broadcast" else "messages of its own"
+        where = f"At {timing.connections:,} connections, used in turn, each sending {sent}"
+    wanted = f"± {points(timing.precision)}"
+    took = seconds(timing.seconds)
+    if timing.stopped == "precision":
+        return f"{where}: all known to {wanted} after {took}."
+    if timing.stopped == "interrupted":
+        return f"{where}: interrupted after {took}."
+    wide = any(
+        column.is_wide(row)
+        for column in time_columns(results, decode=True)
+        if column.connections == timing.connections
+        for row in results.rows
+    )
+    marked = f"; {WIDE} is wider than {wanted}" if wide else ""
+    return f"{where}: the time, {took}, was up{marked}."
 
 
 def _reference(results: Results) -> str:
@@ -54,9 +79,11 @@ def _reference(results: Results) -> str:
     if row and row.size and row.size.original_bytes:
         share = percent(row.size.compressed_bytes / row.size.original_bytes)
         parts.append(f"compressed to {share} of the bytes")
-    if row and row.time:
-        encode, decode = row.time[0].encode_ns_per_message, row.time[0].decode_ns_per_message
+    for time in row.time if row else ():
+        encode, decode = time.encode_ns_per_message, time.decode_ns_per_message
+        at = f" {at_connections(time.connections)}" if time.connections > 1 else ""
         parts.append(
-            f"{microseconds(encode)} to compress a message, {microseconds(decode)} to decompress it"
+            f"{microseconds(encode)} to compress a message and {microseconds(decode)} to "
+            f"decompress it{at}"
         )
     return ", ".join(parts)

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from tabulate import tabulate
 
-from wsbench.report.prose import heading, note
-from wsbench.report.units import DASH, difference, difference_with_margin, kib
+from wsbench.report.cells import TimeColumn, time_columns
+from wsbench.report.prose import heading, notes
+from wsbench.report.units import DASH, difference, kib
 from wsbench.results import Results, Row
 from wsbench.settings import REFERENCE, DeflateSettings
 
@@ -29,24 +30,25 @@ _MARKDOWN = _Style("github", lambda cell: f"**{cell}**", "off", precise=True)
 _RST = _Style("rst", lambda cell: f"**{cell}**", DASH, precise=False)
 
 
-def render_table(results: Results) -> str:
-    """Plain text, with a heading above and a note below."""
-    return "\n".join([*heading(results), "", _table(results, _TEXT), "", note(results), ""])
+def render_table(results: Results, decode: bool) -> str:
+    """Plain text, with a heading above and notes below."""
+    table = _table(results, _TEXT, decode)
+    return "\n".join([*heading(results), "", table, "", *notes(results), ""])
 
 
-def render_markdown(results: Results) -> str:
-    """A Markdown table, with the heading and the note as paragraphs."""
-    paragraphs = ["  \n".join(heading(results, mark="bold")), _table(results, _MARKDOWN)]
-    return "\n\n".join([*paragraphs, note(results)]) + "\n"
+def render_markdown(results: Results, decode: bool) -> str:
+    """A Markdown table, with the heading and the notes as paragraphs."""
+    paragraphs = ["  \n".join(heading(results, mark="bold")), _table(results, _MARKDOWN, decode)]
+    return "\n\n".join([*paragraphs, *notes(results)]) + "\n"
 
 
-def render_rst(results: Results) -> str:
+def render_rst(results: Results, decode: bool) -> str:
     """The table of websockets' documentation, in reStructuredText, and nothing else."""
-    return _table(results, _RST) + "\n"
+    return _table(results, _RST, decode) + "\n"
 
 
-def _table(results: Results, style: _Style) -> str:
-    columns = _columns(results, style)
+def _table(results: Results, style: _Style, decode: bool) -> str:
+    columns = _columns(results, style, decode)
     return tabulate(
         [[cell(row) for cell in columns.values()] for row in results.rows],
         headers=list(columns),
@@ -55,7 +57,7 @@ def _table(results: Results, style: _Style) -> str:
     )
 
 
-def _columns(results: Results, style: _Style) -> dict[str, Callable[[Row], str]]:
+def _columns(results: Results, style: _Style, decode: bool) -> dict[str, Callable[[Row], str]]:
     """The columns that the record has something for, each with the cell that a row gets in it."""
     columns = _settings_columns(results, style)
     reference = "default" if results.reference == REFERENCE else str(results.reference)
@@ -63,8 +65,8 @@ def _columns(results: Results, style: _Style) -> dict[str, Callable[[Row], str]]
         columns["Memory usage"] = lambda row: _memory(row, style)
     if any(row.size for row in results.rows):
         columns[f"Size vs. {reference}"] = lambda row: _size(row, results, style)
-    if any(row.time for row in results.rows):
-        columns[f"Time vs. {reference}"] = lambda row: _time(row, results, style)
+    for column in time_columns(results, decode=decode):
+        columns[column.title(reference)] = _time_cell(column, results, style)
     return columns
 
 
@@ -111,14 +113,14 @@ def _size(row: Row, results: Results, style: _Style) -> str:
     return difference(vs_reference, decimals=1 if style.precise else 0)
 
 
-def _time(row: Row, results: Results, style: _Style) -> str:
-    if row.settings is None:
-        return DASH
-    if row.settings == results.reference:
-        return "="
-    if not row.time:
-        return ""
-    time = row.time[0]
-    if not style.precise:
-        return difference(time.vs_reference, decimals=0)
-    return difference_with_margin(time.vs_reference, time.ci95)
+def _time_cell(column: TimeColumn, results: Results, style: _Style) -> Callable[[Row], str]:
+    def cell(row: Row) -> str:
+        if row.settings is None:
+            return DASH
+        if row.settings == results.reference:
+            return "="
+        return (
+            column.difference(row, interval=True) if style.precise else column.rounded(row)
+        ) or ""
+
+    return cell

@@ -13,6 +13,21 @@ def kib(size_bytes: float, *, decimals: int = 1) -> str:
     return f"{size_bytes / 1024:.{decimals}f} KiB"
 
 
+def gib(size_bytes: float) -> str:
+    """Bytes in GiB: `2.0 GiB`."""
+    return f"{size_bytes / 2**30:.1f} GiB"
+
+
+def seconds(time_seconds: float) -> str:
+    """A duration: `10 s`, `3.2 s`."""
+    return f"{time_seconds:.1f} s".replace(".0 ", " ")
+
+
+def points(fraction: float) -> str:
+    """A distance of ratios, in percentage points without the word: `1`, `0.25`."""
+    return f"{100 * fraction:g}"
+
+
 def microseconds(time_ns: float) -> str:
     """Nanoseconds in microseconds: `5.23 µs`."""
     return f"{time_ns / 1000:.2f} µs"
@@ -29,6 +44,6 @@ def difference(fraction: float, *, decimals: int = 1) -> str:
     return f"{value:+.{decimals}f}%" if value else f"{0:.{decimals}f}%"
 
 
-def difference_with_margin(fraction: float, ci95: tuple[float, float]) -> str:
+def difference_with_margin(fraction: float, margin: float) -> str:
     """A relative difference with half its 95 % interval: `+15.2% ± 0.4`."""
-    return f"{difference(fraction)} ± {100 * (ci95[1] - ci95[0]) / 2:.1f}"
+    return f"{difference(fraction)} ± {100 * margin:.1f}"

@@ -1,0 +1,130 @@
+"""What the machine has free, and what on it disturbs a measurement of time."""
+
+import os
+import time
+from pathlib import Path
+
+import psutil
+
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+_SYS = Path("/sys")
+_PROC_SELF = Path("/proc/self")
+
+# How much of the processors other programs may use, and the hypervisor may take away, unnoticed.
+# Half a processor is an editor and a browser; on a large machine a tenth of all is nobody's hurt.
+_OTHERS_CPUS = 0.5
+_OTHERS_SHARE = 0.1
+_STOLEN_SHARE = 0.01
+
+
+def available_bytes() -> int:
+    """The memory that this process can still take without swapping or being killed.
+
+    The least of what the system calls available, what every control group that the process is in
+    has left, and what its own limit of address space leaves.
+    """
+    free = [psutil.virtual_memory().available, *_control_groups_free_bytes()]
+    if resource is not None:
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit != resource.RLIM_INFINITY:
+            free.append(limit - psutil.Process().memory_info().vms)
+    return max(0, min(free))
+
+
+def _control_groups_free_bytes() -> list[int]:
+    """What each control group from the process's own up to the root has left of its limit."""
+    free = []
+    for line in _read(_PROC_SELF / "cgroup").splitlines():
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controllers == "":
+            root, limit, usage = _SYS / "fs/cgroup", "memory.max", "memory.current"
+        elif "memory" in controllers.split(","):
+            root, limit = _SYS / "fs/cgroup/memory", "memory.limit_in_bytes"
+            usage = "memory.usage_in_bytes"
+        else:
+            continue
+        own = root / path.lstrip("/")
+        # In a container the path may be the host's, and the root the container's own group.
+        for group in (own, *own.parents) if own.is_relative_to(root) else (root,):
+            limit_text, usage_text = _read(group / limit).strip(), _read(group / usage).strip()
+            if limit_text.isdigit() and usage_text.isdigit():
+                # Pages of files that nobody has used of late are given up when memory is asked for.
+                statistics = dict(
+                    line.split(" ", 1) for line in _read(group / "memory.stat").splitlines()
+                )
+                reclaimable = statistics.get("total_inactive_file") or statistics.get(
+                    "inactive_file", "0"
+                )
+                free.append(int(limit_text) - int(usage_text) + int(reclaimable))
+            if group == root:
+                break
+    return free
+
+
+def standing_warnings() -> list[str]:
+    """What makes times on this machine unsteady, as long as nobody changes it."""
+    warnings = []
+    governors = {
+        _read(path).strip()
+        for path in _SYS.glob("devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
+    }
+    if unsteady := sorted(governors - {"", "performance"}):
+        warnings.append(
+            f"the CPU frequency governor is {', '.join(unsteady)}: times are steadier with "
+            "performance"
+        )
+    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    if battery is not None and battery.power_plugged is False:
+        warnings.append("the machine runs on battery: plug it in for times that can be trusted")
+    return warnings
+
+
+class Watch:
+    """Watches who else uses the processors, from its making on."""
+
+    def __init__(self) -> None:
+        self._start = _usage()
+
+    def warnings(self) -> list[str]:
+        """What disturbed a measurement on one processor, if it did."""
+        seconds, busy, own, stolen = (
+            now - before for now, before in zip(_usage(), self._start, strict=True)
+        )
+        if seconds <= 0:
+            return []
+        cpus = os.cpu_count() or 1
+        others = (busy - own) / seconds
+        warnings = []
+        if others > max(_OTHERS_CPUS, _OTHERS_SHARE * cpus):
+            warnings.append(
+                f"other programs used {others:.1f} of {cpus} CPUs during the timing: "
+                "stop them for narrower intervals"
+            )
+        if stolen / seconds / cpus > _STOLEN_SHARE:
+            warnings.append(
+                f"the hypervisor gave {100 * stolen / seconds / cpus:.0f}% of the CPU time to other "
+                "machines during the timing"
+            )
+        return warnings
+
+
+def _usage() -> tuple[float, float, float, float]:
+    """Seconds: of the clock, of all processors busy, of this process, stolen."""
+    times = psutil.cpu_times()
+    stolen = getattr(times, "steal", 0.0)
+    idle = times.idle + getattr(times, "iowait", 0.0)
+    # A guest's time is part of user's and nice's (proc(5)).
+    guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
+    return time.monotonic(), sum(times) - idle - stolen - guests, time.process_time(), stolen
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except OSError:
+        return ""

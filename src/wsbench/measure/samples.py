@@ -1,0 +1,133 @@
+"""What was timed so far, settings beside the reference, and the Time that it amounts to."""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from statistics import fmean
+from typing import NamedTuple
+
+from wsbench.measure.interval import MIN_ROUNDS, MIN_SLICES, relative_time
+from wsbench.results import Time
+from wsbench.settings import DeflateSettings
+
+
+class Sample(NamedTuple):
+    """Nanoseconds to encode and to decode the messages of one slice, in one round."""
+
+    encode_ns: float
+    decode_ns: float
+
+
+# For every slice and round, what was measured in it: once, or for the reference in every group.
+_Rounds = defaultdict[int, defaultdict[int, list[Sample]]]
+
+
+class Samples:
+    """Samples of every settings; each is compared with the reference's of the same round.
+
+    `slice_messages` is how many messages each slice has. With `endless`, the slices are a sample of
+    infinitely many, each timed once; without, they are all that there are.
+    """
+
+    def __init__(
+        self,
+        settings: Sequence[DeflateSettings],
+        reference: DeflateSettings,
+        connections: int,
+        *,
+        slice_messages: Sequence[int] = (),
+        endless: bool = False,
+    ) -> None:
+        self._reference = reference
+        self._connections = connections
+        self._messages = list(slice_messages)
+        self._endless = endless
+        self._rounds: dict[DeflateSettings, _Rounds] = {
+            item: defaultdict(lambda: defaultdict(list)) for item in (reference, *settings)
+        }
+
+    def add_slice(self, messages: int) -> int:
+        """The number of a new slice of so many messages."""
+        self._messages.append(messages)
+        return len(self._messages) - 1
+
+    def add(self, item: DeflateSettings, number: int, of_round: int, sample: Sample) -> None:
+        """Take in the time of a slice under some settings."""
+        self._rounds[item][number][of_round].append(sample)
+
+    def rounds(self, item: DeflateSettings, number: int) -> int:
+        """How often a slice was timed under these settings."""
+        return len(self._rounds[item][number])
+
+    def margin(self, item: DeflateSettings) -> float:
+        """How far the wider interval of these settings reaches, infinitely far until it is known."""
+        if not self.is_enough(item):
+            return math.inf
+        intervals = [self._relative(item, self._timed(item), which)[1] for which in (0, 1)]
+        return max(high - low for low, high in intervals) / 2
+
+    def is_enough(self, item: DeflateSettings) -> bool:
+        """Whether there are rounds enough of these settings for an interval."""
+        needed = MIN_SLICES if self._endless else min(MIN_SLICES, len(self._messages))
+        return len(self._timed(item)) >= needed
+
+    def times(self) -> dict[DeflateSettings, Time]:
+        """The times of every settings that has enough rounds."""
+        return {item: self.time(item) for item in self._rounds if self.is_enough(item)}
+
+    def time(self, item: DeflateSettings) -> Time:
+        """The time of these settings.
+
+        The reference's is the sum of its shortest times beside whatever settings; that of another
+        is made from it and the ratio, so that the two agree.
+
+        Raises:
+            ValueError: if there are too few rounds for an interval.
+        """
+        timed = self._timed(item)
+        vs_reference, ci95 = self._relative(item, timed, 0)
+        decode_vs_reference, decode_ci95 = self._relative(item, timed, 1)
+        return Time(
+            connections=self._connections,
+            encode_ns_per_message=self._reference_ns(0) * (1 + vs_reference),
+            vs_reference=vs_reference,
+            ci95=ci95,
+            decode_ns_per_message=self._reference_ns(1) * (1 + decode_vs_reference),
+            decode_vs_reference=decode_vs_reference,
+            decode_ci95=decode_ci95,
+            sampled_messages=sum(self._messages[number] for number in timed),
+            rounds=len(timed)
+            if self._endless
+            else min(self.rounds(item, number) for number in timed),
+        )
+
+    def _timed(self, item: DeflateSettings) -> list[int]:
+        """The slices that were timed often enough under these settings to count."""
+        least = 1 if self._endless else MIN_ROUNDS
+        return [number for number, rounds in self._rounds[item].items() if len(rounds) >= least]
+
+    def _relative(
+        self, item: DeflateSettings, timed: list[int], which: int
+    ) -> tuple[float, tuple[float, float]]:
+        return relative_time(
+            [self._times_ns(item, item, number, which) for number in timed],
+            [self._times_ns(self._reference, item, number, which) for number in timed],
+            math.inf if self._endless else len(self._messages),
+        )
+
+    def _times_ns(
+        self, of: DeflateSettings, beside: DeflateSettings, number: int, which: int
+    ) -> list[float]:
+        """The times of a slice under some settings, in the rounds in which others were timed."""
+        rounds = self._rounds[of][number]
+        return [
+            fmean(sample[which] for sample in rounds[of_round])
+            for of_round in self._rounds[beside][number]
+        ]
+
+    def _reference_ns(self, which: int) -> float:
+        """Nanoseconds a message takes the reference."""
+        of = self._reference
+        timed = self._timed(of)
+        total_ns = sum(min(self._times_ns(of, of, number, which)) for number in timed)
+        return total_ns / sum(self._messages[number] for number in timed)
