@@ -1,77 +1,95 @@
 """How much "Time vs. default" moves from run to run: wsbench beside the docs' method.
 
-The docs' method compresses the corpus again and again under one settings, then under the next, and
-divides the times. Here it gets the same wall time as wsbench's timing, in equal parts. Every run of
-either method is a process of its own, and the methods take turns.
+A corpus of 2 MB, the grid of 63 settings, one connection. The docs' method is that of the script
+that the websockets documentation points to: under one settings after another, it compresses the
+corpus ten times, and divides the times. Every run of either method is a process of its own, and the
+methods take turns.
 """
 
 import argparse
-import json
 import statistics
-import subprocess
-import sys
+import tempfile
 import time
 import zlib
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 
-from wsbench import LADDER, REFERENCE, DeflateSettings, load_corpus
+from runs import compress, times
 
+from wsbench import REFERENCE, DeflateSettings, cross, load_corpus
+from wsbench.corpus import write_corpus
+from wsbench.corpus.kinds import generate
 
-def wsbench_method(path: str, seconds: float) -> dict[DeflateSettings, float]:
-    """Relative encoding times as `wsbench compress` prints them."""
-    options = ["--no-memory", "--format", "json", "--max-seconds", str(seconds)]
-    command = [sys.executable, "-m", "wsbench", "compress", path, *options]
-    rows = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)["rows"]
-    return {
-        DeflateSettings(**row["settings"]): row["time"][0]["vs_reference"]
-        for row in rows
-        if row["settings"]
-    }
+MESSAGES = 7000
+DOCS_PASSES = 10
 
 
-def docs_method(path: str, seconds: float) -> dict[DeflateSettings, float]:
-    """Relative encoding times as the script that the docs point to measures them."""
+def wsbench_method(path: str, seconds: float) -> tuple[dict[DeflateSettings, float], float]:
+    """Relative encoding times as `wsbench compress` prints them, and how long timing took."""
+    grid = ("--window-bits", "9-15", "--memory-level", "1-9")
+    results = compress(path, *grid, "--connections", 1, "--max-seconds", seconds)
+    (timing,) = results.timing
+    ratios = {item: of.vs_reference for item, of in times(results, 1).items()}
+    return ratios, timing.seconds
+
+
+def docs_method(path: str) -> tuple[dict[DeflateSettings, float], float]:
+    """The same by the docs' method."""
     messages = [message.data for message in load_corpus(path).messages()]
-    ns_per_pass = {
-        settings: _repeated_passes_ns(messages, settings, seconds / len(LADDER))
-        for settings in LADDER
+    start = time.perf_counter()
+    times_ns = {
+        settings: _passes_ns(messages, settings) for settings in cross(range(9, 16), range(1, 10))
     }
-    reference = ns_per_pass[REFERENCE]
-    return {settings: ns / reference - 1 for settings, ns in ns_per_pass.items()}
+    ratios = {settings: ns / times_ns[REFERENCE] - 1 for settings, ns in times_ns.items()}
+    return ratios, time.perf_counter() - start
 
 
-def _repeated_passes_ns(messages: list[bytes], settings: DeflateSettings, seconds: float) -> float:
+def _passes_ns(messages: list[bytes], settings: DeflateSettings) -> int:
     compressor = zlib.compressobj(wbits=-settings.window_bits, memLevel=settings.memory_level)
-    start_ns, passes = time.perf_counter_ns(), 0
-    while time.perf_counter_ns() - start_ns < seconds * 1e9:
+    start_ns = time.perf_counter_ns()
+    for _ in range(DOCS_PASSES):
         for message in messages:
             compressor.compress(message) + compressor.flush(zlib.Z_SYNC_FLUSH)
-        passes += 1
-    return (time.perf_counter_ns() - start_ns) / passes
+    return time.perf_counter_ns() - start_ns
 
 
 def main() -> None:
-    """Run both methods in turn and print a line a settings."""
+    """Run both methods in turn and print what their results have in common and what not."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("corpus", nargs="?", default="corpora/chat.json")
-    parser.add_argument("--runs", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=5.0)
+    parser.add_argument("--kind", default="chat")
+    parser.add_argument("--messages", type=int, default=MESSAGES)
+    parser.add_argument("--runs", type=int, default=10)
+    parser.add_argument("--seconds", type=float, default=15.0)
     arguments = parser.parse_args()
-    path, seconds = arguments.corpus, arguments.seconds
     runs: dict[str, list[dict[DeflateSettings, float]]] = {"wsbench": [], "docs": []}
-    for _ in range(arguments.runs):
-        runs["wsbench"].append(wsbench_method(path, seconds))
-        with ProcessPoolExecutor(1) as process:
-            runs["docs"].append(process.submit(docs_method, path, seconds).result())
-    print(f"{path}: {arguments.runs} runs of {seconds:g} s of each method")
-    print("Time vs. default, percentage points: mean, standard deviation")
-    print(f"{'settings':10}{'wsbench':>18}{'docs':>18}")
-    for settings in LADDER:
-        cells = []
-        for method in runs.values():
-            values = [100 * run[settings] for run in method]
-            cells.append(f"{statistics.mean(values):+9.1f}{statistics.stdev(values):9.2f}")
-        print(f"{settings!s:10}{cells[0]}{cells[1]}")
+    seconds: dict[str, list[float]] = {"wsbench": [], "docs": []}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "corpus.json"
+        corpus = generate(arguments.kind, messages=arguments.messages)
+        write_corpus(corpus, path)
+        for _ in range(arguments.runs):
+            with ProcessPoolExecutor(1) as process:
+                for method, run in (
+                    ("wsbench", wsbench_method(str(path), arguments.seconds)),
+                    ("docs", process.submit(docs_method, str(path)).result()),
+                ):
+                    runs[method].append(run[0])
+                    seconds[method].append(run[1])
+    size_bytes = corpus.statistics().bytes
+    print(f"{arguments.kind}, {size_bytes:,} bytes, 63 settings, {arguments.runs} runs of each")
+    print("Time vs. default: standard deviation in percentage points, over the settings")
+    print(f"{'method':10}{'seconds':>9}{'median':>9}{'maximum':>9}")
+    for method, of_method in runs.items():
+        deviations = {
+            settings: 100 * statistics.stdev(run[settings] for run in of_method)
+            for settings in of_method[0]
+            if settings != REFERENCE
+        }
+        worst = max(deviations, key=lambda settings: deviations[settings])
+        print(
+            f"{method:10}{max(seconds[method]):9.1f}{statistics.median(deviations.values()):9.2f}"
+            f"{deviations[worst]:9.2f} ({worst}, at {100 * of_method[0][worst]:+.0f} %)"
+        )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from hypothesis import settings
 
 from wsbench.corpus import Corpus, Message
 from wsbench.environment import Environment
-from wsbench.results import CorpusSummary, Memory, Results, Row, Size, Time
+from wsbench.results import CorpusSummary, Memory, Results, Row, Size, Time, TimingSummary
 from wsbench.settings import LADDER, REFERENCE, DeflateSettings
 
 # A busy machine must not fail a test; examples are found again from the printed blob.
@@ -59,6 +59,17 @@ def results() -> Results:
                     sampled_messages=100,
                     rounds=30,
                 ),
+                Time(
+                    connections=1000,
+                    encode_ns_per_message=20_000.0 + 100 * position,
+                    vs_reference=(position - 3) / 10,
+                    ci95=((position - 3) / 10 - 0.02, (position - 3) / 10 + 0.02),
+                    decode_ns_per_message=2_000.0,
+                    decode_vs_reference=0.25,
+                    decode_ci95=(0.245, 0.255),
+                    sampled_messages=800,
+                    rounds=8,
+                ),
             )
             if item
             else (),
@@ -88,4 +99,22 @@ def results() -> Results:
         ),
         reference=REFERENCE,
         rows=tuple(row(item, position) for position, item in enumerate([*LADDER, None])),
+        timing=(
+            TimingSummary(
+                connections=1,
+                traffic=None,
+                precision=0.01,
+                max_seconds=5.0,
+                seconds=2.25,
+                stopped="precision",
+            ),
+            TimingSummary(
+                connections=1000,
+                traffic="independent",
+                precision=0.01,
+                max_seconds=7.75,
+                seconds=7.0,
+                stopped="max_seconds",
+            ),
+        ),
     )

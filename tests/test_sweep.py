@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import wsbench
-from wsbench import LADDER, REFERENCE, Corpus, DeflateSettings, Progress
+from wsbench import LADDER, REFERENCE, Corpus, DeflateSettings, Message, Progress, _sweep
 from wsbench.errors import MeasurementError, SettingsError
 from wsbench.measure import size
 
@@ -16,8 +16,10 @@ def sizes_only(corpus: Corpus, *arguments: Any, **options: Any) -> wsbench.Resul
 
 
 def test_a_sweep_measures_the_ladder_with_the_disabled_row_last(corpus: Corpus) -> None:
-    results = wsbench.sweep(corpus, max_seconds=0.5)
+    results = wsbench.sweep(corpus, connections=[1, 20], max_seconds=0.5)
     assert [row.settings for row in results.rows] == [*LADDER, None]
+    assert results.timed_connections() == [1, 20]
+    assert [item.connections for item in results.timing] == [1, 20]
     assert all(row.memory and row.size for row in results.rows)
     assert all(row.time for row in results.rows[:-1])
     assert not results.rows[-1].time
@@ -43,7 +45,7 @@ def test_one_process_or_two_give_the_same_sizes(corpus: Corpus) -> None:
 
 def test_progress_goes_through_the_phases_to_their_end(corpus: Corpus) -> None:
     seen: list[Progress] = []
-    wsbench.sweep(corpus, [REFERENCE], max_seconds=0.1, progress=seen.append)
+    wsbench.sweep(corpus, [REFERENCE], connections=[1, 2], max_seconds=0.1, progress=seen.append)
     assert list(dict.fromkeys(item.phase for item in seen)) == ["size", "time", "memory"]
     for phase in ("size", "time", "memory"):
         fractions = [item.fraction for item in seen if item.phase == phase]
@@ -58,7 +60,7 @@ def test_an_interruption_keeps_what_was_measured(corpus: Corpus, phase: str) -> 
             raise KeyboardInterrupt
 
     with pytest.raises(wsbench.SweepInterrupted) as caught:
-        wsbench.sweep(corpus, max_seconds=1, progress=interrupt)
+        wsbench.sweep(corpus, connections=[1], max_seconds=1, progress=interrupt)
     results = caught.value.results
     assert results.partial
     assert [row.settings for row in results.rows] == [*LADDER, None]
@@ -88,6 +90,68 @@ def test_more_jobs_than_settings_are_no_more_processes(corpus: Corpus) -> None:
 def test_a_budget_must_be_a_finite_number_above_zero(corpus: Corpus, max_seconds: float) -> None:
     with pytest.raises(SettingsError, match="choose a number above 0"):
         wsbench.sweep(corpus, max_seconds=max_seconds)
+
+
+@pytest.mark.parametrize("precision", [0, -1, float("nan"), float("inf")])
+def test_a_precision_must_be_a_finite_number_above_zero(corpus: Corpus, precision: float) -> None:
+    with pytest.raises(SettingsError, match="choose a number above 0"):
+        wsbench.sweep(corpus, precision=precision)
+
+
+def test_there_are_two_kinds_of_traffic(corpus: Corpus) -> None:
+    with pytest.raises(SettingsError, match="choose one of independent, broadcast"):
+        wsbench.sweep(corpus, traffic="chaotic")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("connections", [[0], [-5], [1, 0]])
+def test_there_must_be_a_connection(corpus: Corpus, connections: list[int]) -> None:
+    with pytest.raises(SettingsError, match="choose a number from 1"):
+        wsbench.sweep(corpus, connections=connections)
+
+
+def test_more_connections_than_fit_are_refused_with_the_figures(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_sweep, "available_bytes", lambda: 2**30)
+    # 15/8 takes 256 KiB and 8 beside; 0.8 GiB are 3,177 of them, less 200 for the harness's own.
+    with pytest.raises(SettingsError) as caught:
+        wsbench.sweep(corpus, connections=[1, 100_000])
+    assert str(caught.value) == (
+        "connections 100,000: contexts of 15/8 would take 25.2 GiB, and of the free memory "
+        "0.8 GiB can be used; choose up to 2,977"
+    )
+
+
+@pytest.mark.parametrize(
+    ("free_mib", "timed", "warning"),
+    [
+        (4000, [1, 1000], ""),
+        (300, [1, 500], "timed at 500 connections instead of 1,000: contexts of 15/8 would take"),
+        (100, [1, 100], "timed at 100 connections instead of 1,000: contexts of 15/8 would take"),
+        (1, [1], "not timed at 1,000 connections: contexts of 15/8 would take 0.3 GiB"),
+    ],
+)
+def test_the_usual_number_of_connections_adapts_to_the_memory(
+    corpus: Corpus, monkeypatch: pytest.MonkeyPatch, free_mib: int, timed: list[int], warning: str
+) -> None:
+    monkeypatch.setattr(_sweep, "available_bytes", lambda: free_mib * 2**20)
+    results = wsbench.sweep(corpus, [DeflateSettings(15, 8)], memory=False, max_seconds=0.01)
+    assert results.timed_connections() == timed
+    assert [item for item in results.warnings if "connections" in item] == [
+        item for item in results.warnings if warning and item.startswith(warning)
+    ]
+    assert any(item.startswith(warning) for item in (*results.warnings, ""))
+
+
+def test_the_usual_number_of_connections_adapts_to_long_messages() -> None:
+    corpus = Corpus.of_messages("long", [Message(bytes(200_000), False)] * 3)
+    results = wsbench.sweep(corpus, [REFERENCE], memory=False, max_seconds=0.01)
+    assert results.timed_connections() == [1, 20]
+    assert any(
+        item == "timed at 20 connections instead of 1,000: messages are so long that a round would "
+        "take seconds"
+        for item in results.warnings
+    )
 
 
 def test_a_pool_ends_when_its_block_fails(tmp_path: Path) -> None:

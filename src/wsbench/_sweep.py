@@ -32,6 +32,8 @@ from wsbench.workers import local_pool
 
 # How many connections are timed unless told otherwise: one, and the first of these that fits.
 _DEFAULT_CONNECTIONS = (1000, 500, 200, 100, 50, 20, 10)
+# What all connections may send in one round by default.
+_ROUND_BYTES = 5_000_000
 # How much of the available memory contexts may take: the rest is for what else goes on.
 _MEMORY_SHARE = 0.8
 # How long timing takes by default, for each number of connections: at least, and for each row.
@@ -66,6 +68,7 @@ def sweep(
     time: bool = True,
     connections: Sequence[int] | None = None,
     traffic: Traffic = "independent",
+    decode: bool = False,
     precision: float = 0.01,
     max_seconds: float | None = None,
     jobs: int = 1,
@@ -80,9 +83,10 @@ def sweep(
     Times are measured for each number of `connections`: 1 and 1,000 unless given, or fewer than
     1,000 where their contexts would not fit into memory. More than one are used in turn; with the
     traffic "independent" each sends messages of its own, with "broadcast" all send the same one.
-    Timing stops when all 95 % intervals are within ± `precision` of their ratios (0.01 is one
-    percentage point), or after `max_seconds` in all: unless given, 5 s for each number of
-    connections, or a quarter of a second for each settings if that is more.
+    Timing stops when all 95 % intervals, with `decode` those of decoding too, are within
+    ± `precision` of their ratios (0.01 is one percentage point), or after `max_seconds` in all:
+    unless given, 5 s for each number of connections, or a quarter of a second for each settings if
+    that is more.
 
     With more than one job, and for memory, processes are started: a script that calls this needs
     the usual `if __name__ == "__main__":` where multiprocessing asks for it.
@@ -99,13 +103,14 @@ def sweep(
     compressing = in_table_order({item for item in settings if item is not None} | {reference})
     if jobs < 1:
         raise SettingsError(f"jobs {jobs}: choose a number from 1")
+    summary, environment = _summary(corpus), current_environment()
     timing, warnings = None, list[str]()
     if time:
         if traffic not in TRAFFICS:
             raise SettingsError(f"traffic {traffic!r}: choose one of {', '.join(TRAFFICS)}")
         if not 0 < precision < math.inf:
             raise SettingsError(f"precision {precision}: choose a number above 0")
-        numbers, warnings = _choose_connections(compressing, connections)
+        numbers, warnings = _choose_connections(summary, compressing, connections)
         if max_seconds is None:
             max_seconds = len(numbers) * max(_SECONDS, _SECONDS_A_ROW * len(compressing))
         if not 0 < max_seconds < math.inf:
@@ -116,10 +121,10 @@ def sweep(
             reference,
             connections=numbers,
             traffic=traffic,
+            decode=decode,
             precision=precision,
             max_seconds=max_seconds,
         )
-    summary, environment = _summary(corpus), current_environment()
     rows: list[DeflateSettings | None] = [*compressing, None]
     sizes: dict[DeflateSettings | None, Size] = {}
     memories: dict[DeflateSettings | None, Memory] = {}
@@ -171,7 +176,7 @@ def sweep(
 
 
 def _choose_connections(
-    settings: Sequence[DeflateSettings], wanted: Sequence[int] | None
+    summary: CorpusSummary, settings: Sequence[DeflateSettings], wanted: Sequence[int] | None
 ) -> tuple[list[int], list[str]]:
     """The numbers of connections to time, in ascending order, and what to warn of.
 
@@ -182,32 +187,37 @@ def _choose_connections(
     largest = max(settings, key=context_bytes)
 
     def shortage(connections: int) -> str:
-        return (
-            f"{gib(needed_bytes(settings, connections))} would be needed for {connections:,} "
-            f"contexts of {largest}, and of the free memory {gib(free_bytes)} can be used"
-        )
+        """What keeps so many connections from being timed, if anything does."""
+        needed = needed_bytes(settings, connections)
+        if connections > 1 and needed > free_bytes:
+            return (
+                f"contexts of {largest} would take {gib(needed)}, and of the free memory "
+                f"{gib(free_bytes)} can be used"
+            )
+        return ""
 
-    if wanted is not None:
-        for connections in wanted:
-            if connections < 1:
-                raise SettingsError(f"connections {connections}: choose a number from 1")
-            if connections > 1 and needed_bytes(settings, connections) > free_bytes:
-                most = most_connections(settings, free_bytes)
-                remedy = f"choose up to {most:,}" if most > 1 else "choose 1"
-                raise SettingsError(
-                    f"connections {connections:,}: {shortage(connections)}; {remedy}"
-                )
+    def adversity(connections: int) -> str:
+        """The same, for a number that nobody asked for."""
+        if connections * summary.bytes > _ROUND_BYTES * summary.messages:
+            return "messages are so long that a round would take seconds"
+        return shortage(connections)
+
+    for connections in wanted or ():
+        if connections < 1:
+            raise SettingsError(f"connections {connections}: choose a number from 1")
+        if reason := shortage(connections):
+            most = max(1, most_connections(settings, free_bytes))
+            raise SettingsError(f"connections {connections:,}: {reason}; choose up to {most:,}")
+    if wanted:
         return sorted(set(wanted)), []
-    for connections in _DEFAULT_CONNECTIONS:
-        if needed_bytes(settings, connections) <= free_bytes:
-            break
-    else:
-        return [1], [f"timed on one connection only: {shortage(_DEFAULT_CONNECTIONS[-1])}"]
-    if connections == _DEFAULT_CONNECTIONS[0]:
-        return [1, connections], []
-    return [1, connections], [
-        f"timed at {connections:,} connections instead of {_DEFAULT_CONNECTIONS[0]:,}: "
-        f"{shortage(_DEFAULT_CONNECTIONS[0])}"
+    usual = _DEFAULT_CONNECTIONS[0]
+    fitting = [connections for connections in _DEFAULT_CONNECTIONS if not adversity(connections)]
+    if not fitting:
+        return [1], [f"not timed at {usual:,} connections: {adversity(usual)}"]
+    if fitting[0] == usual:
+        return [1, usual], []
+    return [1, fitting[0]], [
+        f"timed at {fitting[0]:,} connections instead of {usual:,}: {adversity(usual)}"
     ]
 
 

@@ -105,10 +105,11 @@ class Watch:
                 f"other programs used {others:.1f} of {cpus} CPUs during the timing: "
                 "stop them for narrower intervals"
             )
-        if stolen / seconds / cpus > _STOLEN_SHARE:
+        stolen_share = stolen / seconds / cpus
+        if stolen_share > _STOLEN_SHARE:
             warnings.append(
-                f"the hypervisor gave {100 * stolen / seconds / cpus:.0f}% of the CPU time to other "
-                "machines during the timing"
+                f"the hypervisor gave {100 * stolen_share:.0f}% of the CPU time to other machines "
+                "during the timing"
             )
         return warnings
 

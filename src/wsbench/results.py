@@ -89,7 +89,7 @@ class Time(msgspec.Struct, frozen=True, kw_only=True):
 class TimingSummary(msgspec.Struct, frozen=True, kw_only=True):
     """How the times with `connections` connections were taken, and why that ended.
 
-    It was to end when both intervals of all settings were within ± `precision` of their ratio
+    It was to end when the intervals of all settings were within ± `precision` of their ratios
     (0.01 is a percentage point), or after `max_seconds`; it took `seconds`. `traffic` is how the
     connections were used: each with messages of its own, or all with the same one. One connection
     has none.

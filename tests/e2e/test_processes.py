@@ -97,7 +97,9 @@ def test_a_terminal_shows_progress_with_the_remaining_time(
     command: Path, root: Path, tmp_path: Path
 ) -> None:
     corpus = str(root / "corpora" / "chat.json")
-    with terminal(command, "compress", corpus, "--max-seconds", "4", cwd=tmp_path) as shown:
+    with terminal(
+        command, "compress", corpus, "--max-seconds", "4", "--connections", "1", cwd=tmp_path
+    ) as shown:
         shown.read_until(r"size +\[#*-*\] +\d+%")
         # click knows the speed after a second.
         shown.read_until(r"time +\[#*-*\] +\d+% +00:00:0\d")
@@ -108,7 +110,7 @@ def test_a_terminal_shows_progress_with_the_remaining_time(
 
 def test_quiet_shows_none(command: Path, root: Path, tmp_path: Path) -> None:
     corpus = str(root / "corpora" / "chat.json")
-    arguments = ("compress", corpus, "--max-seconds", "0.2", "--quiet")
+    arguments = ("compress", corpus, "--max-seconds", "0.2", "--connections", "1", "--quiet")
     with terminal(command, *arguments, cwd=tmp_path) as shown:
         output, _ = shown.process.communicate(timeout=LIMIT_SECONDS)
         shown.read_to_end()
@@ -194,7 +196,9 @@ def test_a_failing_memory_phase_keeps_sizes_and_times(
     command: Path, root: Path, tmp_path: Path
 ) -> None:
     corpus = root / "corpora" / "chat.json"
-    arguments = f"compress {corpus} --jobs 1 --max-seconds 0.5 --save r.json --format csv"
+    arguments = (
+        f"compress {corpus} --jobs 1 --max-seconds 0.5 --connections 1 --save r.json --format csv"
+    )
     done = subprocess.run(
         ["sh", "-c", f'ulimit -n 12; exec "$0" {arguments}', command],
         cwd=tmp_path,

@@ -28,7 +28,9 @@ format_option = click.option(
     help="How results are printed.",
 )
 
-decode_option = click.option("--decode", is_flag=True, help="Show the times of decompressing too.")
+decode_option = click.option(
+    "--decode", is_flag=True, help="Show how long decompressing takes, too."
+)
 
 output_option = click.option(
     "-o", "--output", metavar="FILE", help="Print to this file instead of standard output."

@@ -186,6 +186,7 @@ def compress(
                 time=not no_time,
                 connections=connections or None,
                 traffic=traffic,
+                decode=decode,
                 precision=precision_points / 100,
                 max_seconds=max_seconds,
                 jobs=jobs,

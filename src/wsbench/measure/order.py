@@ -23,7 +23,8 @@ def in_groups(
 def golden_fraction(number: int) -> float:
     """The number-th, from 0, of points of [0, 1) any first few of which are spread evenly.
 
-    Multiples of the golden ratio, modulo 1 (Knuth, The Art of Computer Programming, 6.4, theorem S).
+    Multiples of the golden ratio, modulo 1 (Knuth, The Art of Computer Programming, section 6.4,
+    theorem S).
     """
     return number * 0.6180339887498949 % 1.0
 

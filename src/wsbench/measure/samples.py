@@ -10,6 +10,9 @@ from wsbench.measure.interval import MIN_ROUNDS, MIN_SLICES, relative_time
 from wsbench.results import Time
 from wsbench.settings import DeflateSettings
 
+# With fewer, an interval may be narrow by luck, and must not end the timing.
+_TRUSTED_ROUNDS = 12
+
 
 class Sample(NamedTuple):
     """Nanoseconds to encode and to decode the messages of one slice, in one round."""
@@ -59,11 +62,15 @@ class Samples:
         """How often a slice was timed under these settings."""
         return len(self._rounds[item][number])
 
-    def margin(self, item: DeflateSettings) -> float:
-        """How far the wider interval of these settings reaches, infinitely far until it is known."""
-        if not self.is_enough(item):
+    def margin(self, item: DeflateSettings, *, decode: bool) -> float:
+        """How far the interval of these settings reaches; infinitely far until it is known.
+
+        With `decode`, the wider one of encoding's and decoding's.
+        """
+        timed = self._timed(item)
+        if not self.is_enough(item) or sum(self.rounds(item, of) for of in timed) < _TRUSTED_ROUNDS:
             return math.inf
-        intervals = [self._relative(item, self._timed(item), which)[1] for which in (0, 1)]
+        intervals = [self._relative(item, timed, which)[1] for which in range(1 + decode)]
         return max(high - low for low, high in intervals) / 2
 
     def is_enough(self, item: DeflateSettings) -> bool:

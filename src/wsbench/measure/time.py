@@ -30,8 +30,9 @@ class _Method(Protocol):
 class Timing:
     """Times settings against a reference, for each number of connections; run it, then ask.
 
-    For each it ends when every 95 % interval is within ± `precision` of its ratio, or when its part
-    of `max_seconds` is over; what one number leaves over is for the next ones. What an interval
+    For each it ends when every 95 % interval is within ± `precision` of its ratio, with `decode`
+    those of decoding too, or when its part of `max_seconds` is over; what one number leaves over is
+    for the next ones. What an interval
     needs is always measured. Settings whose intervals are narrow enough are left out of further
     rounds. Nothing else may run in the process meanwhile.
     """
@@ -44,6 +45,7 @@ class Timing:
         *,
         connections: Sequence[int],
         traffic: Traffic,
+        decode: bool,
         precision: float,
         max_seconds: float,
     ) -> None:
@@ -52,6 +54,7 @@ class Timing:
         self._reference = reference
         self._connections = connections
         self._traffic = traffic
+        self._decode = decode
         self._precision = precision
         self._max_seconds = max_seconds
         self._gauge = Gauge()
@@ -61,18 +64,18 @@ class Timing:
 
     def run(self) -> Iterator[float]:
         """Measure; after each group of settings, yield how much of the time is gone, 0 to 1."""
-        left_seconds = self._max_seconds
+        start = time.monotonic()
         self._watch = Watch()
         gc.collect()
         was_enabled = gc.isenabled()
         gc.disable()
         try:
             for position, connections in enumerate(self._connections):
+                left_seconds = max(0.001, self._max_seconds - (time.monotonic() - start))
                 max_seconds = left_seconds / (len(self._connections) - position)
-                for fraction in self._run(connections, max_seconds):
-                    yield (position + fraction) / len(self._connections)
-                left_seconds -= self._summaries[connections].seconds
-                left_seconds = max(left_seconds, 1e-3)
+                for _ in self._run(connections, max_seconds):
+                    yield min(1.0, (time.monotonic() - start) / self._max_seconds)
+            yield 1.0
         finally:
             if was_enabled:
                 gc.enable()
@@ -101,7 +104,7 @@ class Timing:
             )
         return warnings
 
-    def _run(self, connections: int, max_seconds: float) -> Iterator[float]:
+    def _run(self, connections: int, max_seconds: float) -> Iterator[None]:
         start = time.monotonic()
 
         def summarise(stopped: Literal["precision", "max_seconds", "interrupted"]) -> None:
@@ -118,17 +121,24 @@ class Timing:
         method = self._method(connections, max_seconds)
         samples = self._samples[connections] = method.samples
         wide = self._settings
+        elapsed = longest = 0.0
         while wide:
             for _ in method.visit(wide):
+                before, elapsed = elapsed, time.monotonic() - start
+                longest = max(longest, elapsed - before)
                 summarise("interrupted")
-                elapsed = self._summaries[connections].seconds / max_seconds
-                yield min(1.0, elapsed)
-                if elapsed >= 1 and all(map(samples.is_enough, self._settings)):
+                yield
+                # Rather less than asked for than more.
+                is_over = elapsed + longest > max_seconds
+                if is_over and all(map(samples.is_enough, self._settings)):
                     summarise("max_seconds")
                     return
-            wide = [item for item in self._settings if samples.margin(item) > self._precision]
+            wide = [
+                item
+                for item in self._settings
+                if samples.margin(item, decode=self._decode) > self._precision
+            ]
         summarise("precision")
-        yield 1.0
 
     def _method(self, connections: int, max_seconds: float) -> _Method:
         corpus, settings, reference = self._corpus, self._settings, self._reference

@@ -29,36 +29,35 @@ class TimeColumn(NamedTuple):
         time = row.time_at(self.connections)
         if time is None:
             return None
-        return microseconds(
-            time.decode_ns_per_message if self.decode else time.encode_ns_per_message
-        )
+        ns = time.decode_ns_per_message if self.decode else time.encode_ns_per_message
+        return microseconds(ns)
 
     def difference(self, row: Row, *, interval: bool = False) -> str | None:
         """How it compares with the reference, marked if not known as well as was asked for."""
-        time = row.time_at(self.connections)
-        if time is None:
+        known = self._ratio(row)
+        if known is None:
             return None
-        vs_reference = time.decode_vs_reference if self.decode else time.vs_reference
-        margin = time.decode_margin if self.decode else time.margin
-        text = (
-            difference_with_margin(vs_reference, margin) if interval else difference(vs_reference)
-        )
+        text = difference_with_margin(*known) if interval else difference(known[0])
         return f"{text} {WIDE}" if self.is_wide(row) else text
 
     def rounded(self, row: Row) -> str | None:
         """How it compares with the reference, in whole percentage points."""
-        time = row.time_at(self.connections)
-        if time is None:
-            return None
-        vs_reference = time.decode_vs_reference if self.decode else time.vs_reference
-        return difference(vs_reference, decimals=0)
+        known = self._ratio(row)
+        return None if known is None else difference(known[0], decimals=0)
 
     def is_wide(self, row: Row) -> bool:
         """Whether the interval stayed wider than was asked for."""
+        known = self._ratio(row)
+        return known is not None and self.precision is not None and known[1] > self.precision
+
+    def _ratio(self, row: Row) -> tuple[float, float] | None:
+        """The ratio to the reference and how far its interval reaches."""
         time = row.time_at(self.connections)
-        if time is None or self.precision is None:
-            return False
-        return (time.decode_margin if self.decode else time.margin) > self.precision
+        if time is None:
+            return None
+        if self.decode:
+            return time.decode_vs_reference, time.decode_margin
+        return time.vs_reference, time.margin
 
 
 def time_columns(results: Results, *, decode: bool) -> Iterator[TimeColumn]:

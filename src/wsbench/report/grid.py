@@ -18,7 +18,7 @@ def render_grid(results: Results, decode: bool) -> str:
         suffix = f" ({variant})" if variant else ""
         for title, cell in _quantities(results, decode).items():
             parts.append(f"{title}{suffix}\n\n{_grid(results, variant, cell)}")
-    parts.extend(notes(results))
+    parts.extend(notes(results, decode))
     return "\n\n".join(parts) + "\n"
 
 

@@ -25,8 +25,11 @@ def heading(results: Results, mark: str = "*") -> list[str]:
     return lines
 
 
-def notes(results: Results) -> list[str]:
-    """Lines that say what the numbers are, and what they are not."""
+def notes(results: Results, decode: bool) -> list[str]:
+    """Lines that say what the numbers are, and what they are not.
+
+    `decode` tells whether the table shows the times of decompressing.
+    """
     parts = []
     if memory := [row.memory for row in results.rows if row.memory]:
         most = max(item.connection_stdev_bytes for item in memory)
@@ -39,11 +42,11 @@ def notes(results: Results) -> list[str]:
     if results.timed_connections():
         parts.append("Time: compressing a message, with its 95% interval.")
     lines = [" ".join(parts)] if parts else []
-    lines += [_timing(results, timing) for timing in results.timing]
+    lines += [_timing(results, timing, decode) for timing in results.timing]
     return lines + [f"Warning: {warning}" for warning in results.warnings]
 
 
-def _timing(results: Results, timing: TimingSummary) -> str:
+def _timing(results: Results, timing: TimingSummary, decode: bool) -> str:
     """How the times with some number of connections came about, and what ended the timing."""
     if timing.connections == 1:
         where = "On one connection that is always busy"
@@ -62,7 +65,7 @@ def _timing(results: Results, timing: TimingSummary) -> str:
         return f"{where}: interrupted after {took}."
     wide = any(
         column.is_wide(row)
-        for column in time_columns(results, decode=True)
+        for column in time_columns(results, decode=decode)
         if column.connections == timing.connections
         for row in results.rows
     )

@@ -33,13 +33,13 @@ _RST = _Style("rst", lambda cell: f"**{cell}**", DASH, precise=False)
 def render_table(results: Results, decode: bool) -> str:
     """Plain text, with a heading above and notes below."""
     table = _table(results, _TEXT, decode)
-    return "\n".join([*heading(results), "", table, "", *notes(results), ""])
+    return "\n".join([*heading(results), "", table, "", *notes(results, decode), ""])
 
 
 def render_markdown(results: Results, decode: bool) -> str:
     """A Markdown table, with the heading and the notes as paragraphs."""
     paragraphs = ["  \n".join(heading(results, mark="bold")), _table(results, _MARKDOWN, decode)]
-    return "\n\n".join([*paragraphs, *notes(results)]) + "\n"
+    return "\n\n".join([*paragraphs, *notes(results, decode)]) + "\n"
 
 
 def render_rst(results: Results, decode: bool) -> str:
@@ -119,8 +119,8 @@ def _time_cell(column: TimeColumn, results: Results, style: _Style) -> Callable[
             return DASH
         if row.settings == results.reference:
             return "="
-        return (
-            column.difference(row, interval=True) if style.precise else column.rounded(row)
-        ) or ""
+        if style.precise:
+            return column.difference(row, interval=True) or ""
+        return column.rounded(row) or ""
 
     return cell
