@@ -86,7 +86,7 @@ class ManyConnections:
         self.samples = Samples(settings, reference, connections, endless=True)
 
     def visit(self, settings: Sequence[DeflateSettings]) -> Iterator[None]:
-        """One turn: time these settings at some places of the corpus, group by group."""
+        """One turn: time these settings at some places of the corpus, one after another."""
         offset = golden_fraction(self._turns)
         self._turns += 1
         places = [(place + offset) / self._places for place in range(self._places)]
@@ -95,7 +95,7 @@ class ManyConnections:
             # Before and after the others, since half of the error of a ratio is the reference's.
             for item in (*group, self._reference):
                 self.samples.add(item, number, 0, self._sample(item, places))
-            yield
+                yield
 
     def _sample(self, settings: DeflateSettings, places: list[float]) -> Sample:
         points = [point for place in places for point in self._points(settings, place)][: self._lap]

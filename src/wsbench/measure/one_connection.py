@@ -39,12 +39,12 @@ SHORTEST_SLICE_NS = 300_000
 # What is timed at once: short beside interruptions, long beside reading the clock.
 PART_NS = 100_000
 # What leads up to a slice, untimed.
-LEAD_NS = 500_000
+LEAD_NS = 300_000
 # How often a part is timed for one sample, and how many rounds a visit to a slice has.
 REPEATS = 2
 ROUNDS_PER_VISIT = 2
 # How many slices a corpus too large to be timed whole should be sampled by.
-SAMPLED_SLICES = 20
+SAMPLED_SLICES = 40
 
 
 class _Slice(NamedTuple):
@@ -79,16 +79,14 @@ class OneConnection:
             for number, stream in enumerate(corpus.streams)
             for start, stop in self._cut(stream.messages, slice_ns)
         ]
-        self._order = evenly_spread(len(self._slices))
+        self._numbers = itertools.cycle(evenly_spread(len(self._slices)))
         self.samples = Samples(
             settings, reference, 1, slice_messages=[of.stop - of.start for of in self._slices]
         )
 
     def visit(self, settings: Sequence[DeflateSettings]) -> Iterator[None]:
-        """Time these settings on a slice, group by group: the one timed least among them."""
-        number = min(
-            self._order, key=lambda number: min(self.samples.rounds(of, number) for of in settings)
-        )
+        """Time these settings on the next slice, group by group."""
+        number = next(self._numbers)
         first_round = self.samples.rounds(self._reference, number)
         for group in in_groups(settings, self._reference):
             subjects = {item: self._subject(self._slices[number], item) for item in group}

@@ -60,7 +60,7 @@ class Samples:
 
     def rounds(self, item: DeflateSettings, number: int) -> int:
         """How often a slice was timed under these settings."""
-        return len(self._rounds[item][number])
+        return len(self._rounds[item].get(number, ()))
 
     def margin(self, item: DeflateSettings, *, decode: bool) -> float:
         """How far the interval of these settings reaches; infinitely far until it is known.

@@ -24,7 +24,7 @@ class _Method(Protocol):
     samples: Samples
 
     def visit(self, settings: Sequence[DeflateSettings]) -> Iterator[None]:
-        """Time these settings on some messages; yield after each group of them."""
+        """Time these settings on some messages; yield now and then."""
 
 
 class Timing:
@@ -63,7 +63,7 @@ class Timing:
         self._summaries: dict[int, TimingSummary] = {}
 
     def run(self) -> Iterator[float]:
-        """Measure; after each group of settings, yield how much of the time is gone, 0 to 1."""
+        """Measure; now and then, yield how much of the time is gone, 0 to 1."""
         start = time.monotonic()
         self._watch = Watch()
         gc.collect()
