@@ -102,11 +102,13 @@ def test_times_are_those_of_the_laps(sent: list[tuple[list[object], list[bytes]]
     """By a clock that counts frames, everything takes 1 µs a message."""
     times = visit(generate("chat", messages=300), list(LADDER), 250, turns=3)
     assert set(times) == set(LADDER)
-    for time in times.values():
+    for settings, time in times.items():
         assert time.connections == 250
         assert time.rounds == 3
         assert time.encode_ns_per_message == time.decode_ns_per_message == 1000
-        assert (time.vs_reference, time.ci95) == (0, (0, 0))
+        assert time.vs_reference == 0
+        # Without any noise, what cannot be seen in one process remains.
+        assert time.margin == pytest.approx(0 if settings == REFERENCE else 0.005)
 
 
 @pytest.mark.parametrize("traffic", ["independent", "broadcast"])

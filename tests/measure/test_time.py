@@ -97,7 +97,9 @@ def test_times_come_from_the_clock_alone(corpus: Corpus, monkeypatch: pytest.Mon
     monkeypatch.setattr(clock, "_overhead_ns", 400_000)
     for item in (DeflateSettings(15, 8), DeflateSettings(9, 1)):
         result = time(corpus, item)
-        assert (result.vs_reference, result.ci95) == (0, (0, 0))
+        assert result.vs_reference == 0
+        # Without any noise, what cannot be seen in one process remains.
+        assert result.ci95 == pytest.approx((-0.005, 0.005))
         assert result.encode_ns_per_message == result.decode_ns_per_message
         parts = result.encode_ns_per_message * result.sampled_messages / 600_000
         assert parts == pytest.approx(round(parts))

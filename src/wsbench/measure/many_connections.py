@@ -6,8 +6,7 @@ round after round. The first rounds are not timed: they bring the caches to wher
 nothing else but these settings were in use.
 
 One settings is on at a time, so that its contexts alone take memory and cache; settings come in
-groups of some, each with the reference in it, and a ratio is formed between times of the same turn
-of the same group.
+groups, with the reference between them, and a ratio is formed between times of the same turn.
 
 The contexts are copies of about a hundred, so a round consists of laps of identical work: the same
 messages from the same contexts, but elsewhere in memory. The first quartile of its laps counts,
@@ -92,8 +91,7 @@ class ManyConnections:
         places = [(place + offset) / self._places for place in range(self._places)]
         number = self.samples.add_slice(self._lap * self._rounds)
         for group in in_groups(settings, self._reference):
-            # Before and after the others, since half of the error of a ratio is the reference's.
-            for item in (*group, self._reference):
+            for item in _with_reference_between(group):
                 self.samples.add(item, number, 0, self._sample(item, places))
                 yield
 
@@ -169,3 +167,16 @@ class ManyConnections:
 
 def _first_quartile(values: list[int]) -> int:
     return sorted(values)[len(values) // 4]
+
+
+def _with_reference_between(group: list[DeflateSettings]) -> Iterator[DeflateSettings]:
+    """The group, with the reference, its first, before every two others and at the end.
+
+    The reference is in every ratio, so its error counts most.
+    """
+    reference, *others = group
+    for position, item in enumerate(others):
+        if position % 2 == 0:
+            yield reference
+        yield item
+    yield reference

@@ -11,7 +11,10 @@ from wsbench.results import Time
 from wsbench.settings import DeflateSettings
 
 # With fewer, an interval may be narrow by luck, and must not end the timing.
-_TRUSTED_ROUNDS = 12
+_TRUSTED_ROUNDS = 24
+# Where code and data happen to be in memory moves a ratio by some thousandths, the same way in all
+# rounds of a process, and so unseen in how they differ; benchmarks/time_coverage.py shows it.
+_PROCESS_MARGIN = 0.005
 
 
 class Sample(NamedTuple):
@@ -116,11 +119,15 @@ class Samples:
     def _relative(
         self, item: DeflateSettings, timed: list[int], which: int
     ) -> tuple[float, tuple[float, float]]:
-        return relative_time(
+        ratio, (low, high) = relative_time(
             [self._times_ns(item, item, number, which) for number in timed],
             [self._times_ns(self._reference, item, number, which) for number in timed],
             math.inf if self._endless else len(self._messages),
         )
+        if item == self._reference:
+            return ratio, (low, high)
+        margin = math.hypot((high - low) / 2, _PROCESS_MARGIN * (1 + ratio))
+        return ratio, (ratio - margin, ratio + margin)
 
     def _times_ns(
         self, of: DeflateSettings, beside: DeflateSettings, number: int, which: int
