@@ -6,9 +6,9 @@ passes go on until their sum stops falling. Where a process happens to be in mem
 percent, so it is the mean of many processes; the settings take turns, and a process that was slowed
 down all the time, by more than 5 % beside the fastest, is left out.
 
-Beside it: what `wsbench compress` says, the mean of some runs, each a process; and what taking turns
-alone would say: every settings in turn compresses the next slice on a context of its own, which
-finds the cache full of the others' contexts.
+Beside it: what `wsbench compress` says, the mean of some runs, each a process; and what taking
+turns alone would say: every settings in turn compresses the next slice on a context of its own,
+which finds the cache full of the others' contexts.
 """
 
 import argparse
@@ -118,9 +118,7 @@ def main() -> None:
     for path in arguments.corpus:
         alone = truth(path, arguments.processes)
         runs = [times(compress(path, "--connections", 1), 1) for _ in range(arguments.runs)]
-        print(
-            f"{path}: means of {arguments.processes} processes alone, {arguments.runs} runs of wsbench"
-        )
+        print(f"{path}: {arguments.processes} processes alone, {arguments.runs} runs of wsbench")
         command = [sys.executable, __file__, path, "--taking-turns"]
         in_turn_ns = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
         print("Time vs. default, percentage points")

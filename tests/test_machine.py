@@ -65,6 +65,7 @@ def test_a_container_sees_its_group_as_the_root(system: Path) -> None:
 def test_a_path_outside_of_the_own_root_is_not_followed(system: Path) -> None:
     write(system / "proc/cgroup", "0::/../../elsewhere")
     group_v2(system / "sys/fs/cgroup", 400 * MIB, 100 * MIB)
+    group_v2(system / "sys/elsewhere", 200 * MIB, 100 * MIB)
     assert available_bytes() == 300 * MIB
 
 
@@ -116,9 +117,37 @@ def test_running_on_battery_is_told(
     assert [("battery" in warning) for warning in standing_warnings()] == [True] * warned
 
 
-def test_other_programs_are_noticed_and_this_one_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_that_cannot_tell_of_a_battery_is_no_error(
+    system: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise FileNotFoundError("/sys/class/power_supply")
+
+    monkeypatch.setattr(psutil, "sensors_battery", fail, raising=False)
+    assert standing_warnings() == []
+
+
+def test_what_this_program_uses_is_no_disturbance(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machine, "available_cpus", lambda: 1)
+    cpus = psutil.cpu_times
+    # Nobody else: all that is busy is this process.
+    monkeypatch.setattr(
+        psutil,
+        "cpu_times",
+        lambda: cpus()._replace(
+            **{**dict.fromkeys(cpus()._fields, 0.0), "user": time.process_time(), "idle": 1.0}
+        ),
+    )
+    watch = Watch()
+    end = time.monotonic() + 0.6
+    while time.monotonic() < end:
+        pass
+    assert watch.warnings() == []
+
+
+def test_other_programs_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     # As if there were one: on a machine with many, one hog would be nobody's hurt.
-    monkeypatch.setattr(machine.os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(machine, "available_cpus", lambda: 1)
     hog = subprocess.Popen([sys.executable, "-c", "while True: pass"])
     try:
         watch = Watch()
@@ -158,6 +187,7 @@ def test_what_others_use_and_what_is_stolen_is_told(
     expected: list[str],
 ) -> None:
     monkeypatch.setattr(machine.os, "cpu_count", lambda: cpus)
+    monkeypatch.setattr(machine, "available_cpus", lambda: cpus)
     usage = Usage(monkeypatch)
     watch = Watch()
     usage.now = now

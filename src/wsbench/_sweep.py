@@ -16,7 +16,7 @@ from wsbench.measure.many_connections import most_connections, needed_bytes
 from wsbench.measure.memory import measure_memory
 from wsbench.measure.size import measure_sizes
 from wsbench.measure.time import Timing
-from wsbench.report.units import gib
+from wsbench.report.units import binary_size
 from wsbench.results import (
     TRAFFICS,
     CorpusSummary,
@@ -85,8 +85,8 @@ def sweep(
     traffic "independent" each sends messages of its own, with "broadcast" all send the same one.
     Timing stops when all 95 % intervals, with `decode` those of decoding too, are within
     ± `precision` of their ratios (0.01 is one percentage point), or after `max_seconds` in all:
-    unless given, 5 s for each number of connections, or a quarter of a second for each settings if
-    that is more.
+    unless given, for each number of connections 5 s, or a quarter of a second a settings if that is
+    more.
 
     With more than one job, and for memory, processes are started: a script that calls this needs
     the usual `if __name__ == "__main__":` where multiprocessing asks for it.
@@ -109,12 +109,12 @@ def sweep(
         if traffic not in TRAFFICS:
             raise SettingsError(f"traffic {traffic!r}: choose one of {', '.join(TRAFFICS)}")
         if not 0 < precision < math.inf:
-            raise SettingsError(f"precision {precision}: choose a number above 0")
+            raise SettingsError(f"precision {precision}: choose a finite number above 0")
         numbers, warnings = _choose_connections(summary, compressing, connections)
         if max_seconds is None:
             max_seconds = len(numbers) * max(_SECONDS, _SECONDS_A_ROW * len(compressing))
         if not 0 < max_seconds < math.inf:
-            raise SettingsError(f"max_seconds {max_seconds}: choose a number above 0")
+            raise SettingsError(f"max_seconds {max_seconds}: choose a finite number above 0")
         timing = Timing(
             corpus,
             compressing,
@@ -169,6 +169,10 @@ def sweep(
                 progress(Progress("memory", len(memories) / len(rows)))
     except KeyboardInterrupt:
         raise SweepInterrupted(results(partial=True)) from None
+    except MemoryError:
+        error = MeasurementError("out of memory; pass fewer --connections, or a smaller corpus")
+        error.results = results(partial=True)
+        raise error from None
     except MeasurementError as error:
         error.results = results(partial=True)
         raise
@@ -191,8 +195,8 @@ def _choose_connections(
         needed = needed_bytes(settings, connections)
         if connections > 1 and needed > free_bytes:
             return (
-                f"contexts of {largest} would take {gib(needed)}, and of the free memory "
-                f"{gib(free_bytes)} can be used"
+                f"contexts of {largest} would take {binary_size(needed)}, and of the free memory "
+                f"{binary_size(free_bytes)} can be used"
             )
         return ""
 

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import psutil
 
+from wsbench.environment import available_cpus
+
 try:
     import resource
 except ImportError:  # Windows
@@ -19,6 +21,7 @@ _PROC_SELF = Path("/proc/self")
 _OTHERS_CPUS = 0.5
 _OTHERS_SHARE = 0.1
 _STOLEN_SHARE = 0.01
+_SHORTEST_WATCH_SECONDS = 0.5
 
 
 def available_bytes() -> int:
@@ -48,9 +51,10 @@ def _control_groups_free_bytes() -> list[int]:
             usage = "memory.usage_in_bytes"
         else:
             continue
-        own = root / path.lstrip("/")
-        # In a container the path may be the host's, and the root the container's own group.
-        for group in (own, *own.parents) if own.is_relative_to(root) else (root,):
+        # In a container the path may be the host's, or lead out of what is visible, and the root is
+        # the container's own group.
+        own = root if ".." in path.split("/") else root / path.lstrip("/")
+        for group in (own, *own.parents):
             limit_text, usage_text = _read(group / limit).strip(), _read(group / usage).strip()
             if limit_text.isdigit() and usage_text.isdigit():
                 # Pages of files that nobody has used of late are given up when memory is asked for.
@@ -78,10 +82,18 @@ def standing_warnings() -> list[str]:
             f"the CPU frequency governor is {', '.join(unsteady)}: times are steadier with "
             "performance"
         )
-    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
-    if battery is not None and battery.power_plugged is False:
+    if _is_on_battery():
         warnings.append("the machine runs on battery: plug it in for times that can be trusted")
     return warnings
+
+
+def _is_on_battery() -> bool:
+    # psutil has no such function on every system, and fails on some that it has one for.
+    try:
+        battery = psutil.sensors_battery()
+    except (AttributeError, OSError, NotImplementedError, ValueError):
+        return False
+    return battery is not None and battery.power_plugged is False
 
 
 class Watch:
@@ -95,12 +107,13 @@ class Watch:
         seconds, busy, own, stolen = (
             now - before for now, before in zip(_usage(), self._start, strict=True)
         )
-        if seconds <= 0:
+        # The system counts in steps of 10 ms.
+        if seconds < _SHORTEST_WATCH_SECONDS:
             return []
         cpus = os.cpu_count() or 1
         others = (busy - own) / seconds
         warnings = []
-        if others > max(_OTHERS_CPUS, _OTHERS_SHARE * cpus):
+        if others > max(_OTHERS_CPUS, _OTHERS_SHARE * available_cpus()):
             warnings.append(
                 f"other programs used {others:.1f} of {cpus} CPUs during the timing: "
                 "stop them for narrower intervals"

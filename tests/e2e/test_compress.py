@@ -290,7 +290,7 @@ def test_too_many_connections_are_refused_at_once(wsbench: Run, root: Path) -> N
     done = wsbench("compress", corpus, "--connections", "1", "--connections", "1000000000")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(
-        "wsbench: connections 1,000,000,000: contexts of 15/8 would take 251770.1 GiB, "
+        "wsbench: connections 1,000,000,000: contexts of 15/8 would take 251,770.1 GiB, "
     )
     assert done.stderr.count("\n") == 1
     assert "; choose up to " in done.stderr

@@ -35,11 +35,11 @@ def processor(monkeypatch: pytest.MonkeyPatch) -> Processor:
 
 
 def test_a_steady_processor_is_calm(processor: Processor) -> None:
-    assert all(processor.pass_seconds(Gauge(), 1))
+    assert all(processor.pass_seconds(Gauge(patience_seconds=60), 1))
 
 
 def test_a_slowed_processor_is_not_calm_until_it_recovers(processor: Processor) -> None:
-    gauge = Gauge()
+    gauge = Gauge(patience_seconds=60)
     processor.pass_seconds(gauge, 1)
     processor.slowness = 1.3
     assert not any(processor.pass_seconds(gauge, 0.5))
@@ -49,30 +49,30 @@ def test_a_slowed_processor_is_not_calm_until_it_recovers(processor: Processor) 
 
 def test_what_lasts_is_the_usual_speed(processor: Processor) -> None:
     """A hog that stays must not keep a measurement from ever ending."""
-    gauge = Gauge()
+    gauge = Gauge(patience_seconds=60)
     processor.pass_seconds(gauge, 2)
     processor.slowness = 1.5
     assert all(processor.pass_seconds(gauge, 4)[-100:])
 
 
 def test_waiting_for_calm_has_an_end(processor: Processor) -> None:
-    gauge = Gauge()
+    gauge = Gauge(patience_seconds=60)
     processor.pass_seconds(gauge, 1)
     processor.slowness = 1.5
     start_ns = processor.now_ns
     gauge.await_calm()
-    assert Gauge.PATIENCE_NS <= processor.now_ns - start_ns < 2 * Gauge.PATIENCE_NS
+    assert Gauge.WAIT_NS <= processor.now_ns - start_ns < 2 * Gauge.WAIT_NS
 
 
 def test_a_calm_timing_is_taken_at_once(processor: Processor) -> None:
-    gauge = Gauge()
+    gauge = Gauge(patience_seconds=60)
     attempts = iter([[5, 6]])
     assert gauge.undisturbed(lambda: next(attempts)) == [5, 6]
     assert gauge.disturbed_share == 0
 
 
 def test_a_disturbed_timing_is_repeated(processor: Processor) -> None:
-    gauge = Gauge()
+    gauge = Gauge(patience_seconds=60)
     processor.pass_seconds(gauge, 1)
     attempts = iter([(1.5, [9, 9]), (1.0, [5, 6])])
 
@@ -86,7 +86,7 @@ def test_a_disturbed_timing_is_repeated(processor: Processor) -> None:
 
 
 def test_of_timings_that_are_all_disturbed_the_shortest_is_taken(processor: Processor) -> None:
-    gauge = Gauge()
+    gauge = Gauge(patience_seconds=60)
     processor.pass_seconds(gauge, 1)
     processor.slowness = 1.5
     attempts = iter([[9, 9], [7, 7], [8, 8]])
@@ -94,6 +94,20 @@ def test_of_timings_that_are_all_disturbed_the_shortest_is_taken(processor: Proc
     assert gauge.disturbed_share == 1
 
 
-def test_a_real_processor_is_calm_now_and_then() -> None:
-    gauge = Gauge()
-    assert any(gauge.is_calm() for _ in range(1000))
+def test_patience_is_limited(processor: Processor) -> None:
+    gauge = Gauge(patience_seconds=0.1)
+    processor.pass_seconds(gauge, 1)
+    processor.slowness = 1.5
+    start_ns = processor.now_ns
+    for _ in range(100):
+        assert gauge.undisturbed(lambda: [1]) == [1]
+    assert processor.now_ns - start_ns < 300_000_000
+
+
+def test_a_lap_counts_as_disturbed_or_not(processor: Processor) -> None:
+    gauge = Gauge(patience_seconds=60)
+    processor.pass_seconds(gauge, 1)
+    assert gauge.was_calm()
+    processor.slowness = 1.5
+    assert not gauge.was_calm()
+    assert gauge.disturbed_share == 0.5

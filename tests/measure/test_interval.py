@@ -3,7 +3,15 @@ from math import inf, sqrt
 
 import pytest
 
-from wsbench.measure.interval import relative_time
+from wsbench.measure import interval
+
+
+def relative_time(
+    subject: list[list[int]], reference: list[list[int]], slices: float
+) -> tuple[float, tuple[float, float]]:
+    """With the reference timed once a round."""
+    once = [[[of_round] for of_round in of_slice] for of_slice in reference]
+    return interval.relative_time(subject, once, slices)
 
 
 def test_each_slice_counts_with_its_shortest_time() -> None:
@@ -48,6 +56,12 @@ def test_of_endless_slices_one_round_each_is_enough() -> None:
     ratio, (low, high) = relative_time([[100], [120], [140]], [[100]] * 3, inf)
     assert ratio == pytest.approx(0.2)
     assert (high - low) / 2 == pytest.approx(4.303 * sqrt(3 * 400) / 300)
+
+
+def test_a_reference_timed_twice_a_round_counts_with_the_mean_of_its_shortest_times() -> None:
+    # The first times of the rounds are 100 and 90, the second ones 104 and 110: (90 + 104) / 2.
+    ratio, _ = interval.relative_time([[97, 98]], [[[100, 104], [90, 110]]], 1)
+    assert ratio == pytest.approx(0)
 
 
 def test_equal_times_are_equal_without_doubt() -> None:

@@ -1,4 +1,3 @@
-import itertools
 import tracemalloc
 import zlib
 from collections.abc import Iterator
@@ -35,10 +34,10 @@ def visit(
     traffic: Traffic = "independent",
     turns: int = 2,
 ) -> dict[DeflateSettings, Time]:
-    method = ManyConnections(corpus, settings, REFERENCE, connections, traffic, Gauge())
+    method = ManyConnections(corpus, settings, REFERENCE, connections, traffic, Gauge(1))
     for _ in range(turns):
         list(method.visit(settings))
-    return method.samples.times()
+    return {item: method.samples.time(item) for item in settings if turns > 1}
 
 
 def rounds(
@@ -108,7 +107,7 @@ def test_times_are_those_of_the_laps(sent: list[tuple[list[object], list[bytes]]
         assert time.encode_ns_per_message == time.decode_ns_per_message == 1000
         assert time.vs_reference == 0
         # Without any noise, what cannot be seen in one process remains.
-        assert time.margin == pytest.approx(0 if settings == REFERENCE else 0.005)
+        assert time.margin == pytest.approx(0 if settings == REFERENCE else 0.003)
 
 
 @pytest.mark.parametrize("traffic", ["independent", "broadcast"])
@@ -159,25 +158,25 @@ def test_so_many_fit_as_are_said_to(connections: int) -> None:
 
 
 def test_a_large_context_is_slower_beside_many_others() -> None:
-    """The turn-round: what one connection hides. 3 against 30 MiB of hash tables and windows."""
+    """The turn-round: what one connection hides. 390 against 4 MiB of hash tables and windows."""
     corpus = generate("tokens", messages=2000)
     large, small = DeflateSettings(15, 9), DeflateSettings(9, 2)
     ratios = []
     for connections in (2, 1000):
-        method = ManyConnections(corpus, [large, small], small, connections, "independent", Gauge())
+        method = ManyConnections(
+            corpus, [large, small], small, connections, "independent", Gauge(1)
+        )
         for _ in range(3):
             list(method.visit([large, small]))
-        ratios.append(method.samples.times()[large].vs_reference)
+        ratios.append(method.samples.time(large).vs_reference)
     few, many = ratios
     assert many > few + 0.5
 
 
-def test_turns_visit_other_places() -> None:
+def test_two_turns_are_enough() -> None:
     method = ManyConnections(
-        generate("chat", messages=300), [REFERENCE], REFERENCE, 10, "independent", Gauge()
+        generate("chat", messages=300), [REFERENCE], REFERENCE, 10, "independent", Gauge(1)
     )
-    offsets = [many_connections.golden_fraction(turn) for turn in range(5)]
-    assert all(abs(a - b) > 0.05 for a, b in itertools.combinations(offsets, 2))
     list(method.visit([REFERENCE]))
     assert not method.samples.is_enough(REFERENCE)
     list(method.visit([REFERENCE]))

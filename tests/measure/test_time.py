@@ -99,7 +99,7 @@ def test_times_come_from_the_clock_alone(corpus: Corpus, monkeypatch: pytest.Mon
         result = time(corpus, item)
         assert result.vs_reference == 0
         # Without any noise, what cannot be seen in one process remains.
-        assert result.ci95 == pytest.approx((-0.005, 0.005))
+        assert result.ci95 == pytest.approx((-0.003, 0.003))
         assert result.encode_ns_per_message == result.decode_ns_per_message
         parts = result.encode_ns_per_message * result.sampled_messages / 600_000
         assert parts == pytest.approx(round(parts))
@@ -139,7 +139,7 @@ def test_timing_stops_when_the_time_is_up(corpus: Corpus) -> None:
     done = run(timing(corpus, DeflateSettings(15, 8), max_seconds=1.0))
     (summary,) = done.summaries()
     assert summary.stopped == "max_seconds"
-    assert summary.max_seconds == 1.0
+    assert summary.max_seconds == pytest.approx(1.0, abs=0.1)
 
 
 def test_decoding_counts_where_it_is_asked_for(corpus: Corpus) -> None:
@@ -154,7 +154,7 @@ def test_decoding_counts_where_it_is_asked_for(corpus: Corpus) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(one_connection, "run_ns", part_ns)
         stopped = [
-            run(timing(corpus, LADDER[0], decode=decode, precision=1e-3, max_seconds=1))
+            run(timing(corpus, LADDER[0], decode=decode, precision=0.01, max_seconds=2))
             .summaries()[0]
             .stopped
             for decode in (False, True)
@@ -167,9 +167,9 @@ def test_what_is_known_early_leaves_its_time_to_the_next(corpus: Corpus) -> None
     one, two, three = done.summaries()
     assert [item.connections for item in (one, two, three)] == [1, 2, 3]
     assert [item.traffic for item in (one, two, three)] == [None, "independent", "independent"]
-    assert one.max_seconds == pytest.approx(3)
-    assert two.max_seconds == pytest.approx((9 - one.seconds) / 2)
-    assert three.max_seconds == pytest.approx(9 - one.seconds - two.seconds)
+    assert one.max_seconds == pytest.approx(3, abs=0.1)
+    assert two.max_seconds == pytest.approx((9 - one.seconds) / 2, abs=0.1)
+    assert three.max_seconds == pytest.approx(9 - one.seconds - two.seconds, abs=0.1)
     assert [item.connections for item in done.times(REFERENCE)] == [1, 2, 3]
 
 

@@ -101,7 +101,7 @@ from wsbench.settings import (
 @click.option(
     "--precision",
     "precision_points",
-    type=float,
+    type=click.FloatRange(min=0, min_open=True),
     metavar="POINTS",
     default=1.0,
     show_default=True,
@@ -111,7 +111,7 @@ from wsbench.settings import (
     "--max-seconds",
     type=float,
     metavar="SECONDS",
-    show_default="5 a number of connections, or 0.25 a row if that is more",
+    show_default="for each number of connections 5, or 0.25 a row if that is more",
     help="How long timing may take, though what an interval needs is always measured.",
 )
 @decode_option

@@ -83,5 +83,6 @@ def _warm_start(messages: Sequence[Message], start: int, settings: DeflateSettin
     missing_bytes = 2 << settings.window_bits
     while start > 0 and missing_bytes > 0:
         start -= 1
-        missing_bytes -= len(messages[start].data)
+        # No message is so short that thousands of them would have to be sent again.
+        missing_bytes -= max(16, len(messages[start].data))
     return start

@@ -25,11 +25,16 @@ _T_975 = (
 
 
 def relative_time(
-    subject_ns: Sequence[Sequence[float]], reference_ns: Sequence[Sequence[float]], slices: float
+    subject_ns: Sequence[Sequence[float]],
+    reference_ns: Sequence[Sequence[Sequence[float]]],
+    slices: float,
 ) -> tuple[float, tuple[float, float]]:
     """How much longer the subject takes than the reference, and the 95 % interval of that.
 
-    Both hold, for every slice that was timed, its times in the same rounds, in nanoseconds.
+    Both hold, for every slice that was timed, its times in the same rounds, in nanoseconds; the
+    reference may have been timed several times in a round. Of those, the first ones of all rounds
+    give one shortest time, the second ones another, and so on; their mean counts. The shortest of
+    means would be longer than what is the shortest of single times for the subject.
     `slices` is how many there are, timed or not; infinity, if no two that were timed are of the
     same kind. 0.152 means 15.2 % longer.
 
@@ -44,14 +49,15 @@ def relative_time(
     ):
         raise ValueError("an interval needs two slices, and two rounds of each")
     subject = [min(of_slice) for of_slice in subject_ns]
-    reference = [min(of_slice) for of_slice in reference_ns]
+    reference = [shortest(of_slice) for of_slice in reference_ns]
     ratio = sum(subject) / sum(reference)
 
     variance, degrees_of_freedom = 0.0, 0
     if share:
         for of_subject, of_reference in zip(subject_ns, reference_ns, strict=True):
             residuals = [
-                of - ratio * of_ref for of, of_ref in zip(of_subject, of_reference, strict=True)
+                of - ratio * statistics.fmean(of_ref)
+                for of, of_ref in zip(of_subject, of_reference, strict=True)
             ]
             variance += share * statistics.variance(residuals) / len(residuals)
             degrees_of_freedom += len(residuals) - 1
@@ -63,3 +69,8 @@ def relative_time(
     quantile = _T_975[min(degrees_of_freedom, len(_T_975)) - 1]
     margin = quantile * math.sqrt(variance) / sum(reference)
     return ratio - 1, (ratio - 1 - margin, ratio - 1 + margin)
+
+
+def shortest(rounds_ns: Sequence[Sequence[float]]) -> float:
+    """The shortest time of one slice over rounds in which it was timed several times."""
+    return statistics.fmean(min(repeated) for repeated in zip(*rounds_ns, strict=False))

@@ -70,7 +70,7 @@ class ManyConnections:
         traffic: Traffic,
         gauge: Gauge,
     ) -> None:
-        self._streams = [stream.messages for stream in corpus.streams if stream.messages]
+        streams = [stream.messages for stream in corpus.streams if stream.messages]
         self._reference = reference
         self._gauge = gauge
         self._connections = connections
@@ -78,8 +78,14 @@ class ManyConnections:
         self._places, self._points_a_place = PLACES, math.ceil(self._lap / PLACES)
         if traffic == "broadcast":
             self._places, self._points_a_place = 1, 1
-        # With few connections a round is short, and more of them are timed.
-        self._rounds = max(1, LAP // connections)
+        # With few connections a round is short, and more of them are timed, if streams are so long.
+        longest = max(map(len, streams))
+        self._rounds = max(1, min(LAP // connections, longest - LEAD_ROUNDS))
+        self._streams = [
+            messages
+            for messages in streams
+            if len(messages) >= min(longest, LEAD_ROUNDS + self._rounds)
+        ]
         self._lead_rounds = dict.fromkeys((reference, *settings), 1)
         self._turns = 0
         self.samples = Samples(settings, reference, connections, endless=True)
@@ -119,7 +125,8 @@ class ManyConnections:
                 break
             number -= len(messages)
         # Whatever leads up to them, the timed messages are the same under all settings. The last
-        # place is one with messages enough to come; a stream that is too short begins again.
+        # place is one with messages enough to come; where all streams are too short, they begin
+        # again, on the same context.
         places = max(1, len(messages) - LEAD_ROUNDS - self._rounds + 1)
         lead = self._lead_rounds[settings]
         context, at = WarmContext(messages, 0, settings), 0
@@ -158,7 +165,7 @@ class ManyConnections:
                     self._gauge.await_calm()
                     lap_ns = run_each_ns(method, lap, of_round)
                     if len(lap) == self._lap:
-                        kept_ns = calm_ns if self._gauge.is_calm() else disturbed_ns
+                        kept_ns = calm_ns if self._gauge.was_calm() else disturbed_ns
                         kept_ns[number].append(lap_ns)
             del laps, lap
         timed = range(len(sent) - self._rounds, len(sent))

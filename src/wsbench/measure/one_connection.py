@@ -3,8 +3,8 @@
 Why it is done this way. A machine drifts and is interrupted, so settings measured one after another
 differ by when they were measured. Here the messages are cut into slices of some milliseconds, and
 settings take turns on a slice, in shuffled order. A group of settings always has the reference in
-it, and a ratio is formed between times of the same round of the same group, some tens of
-milliseconds apart.
+it, so that it is timed as often as anything may change, and ratios are formed between times of the
+same round.
 
 Taking turns alone is biased: every settings would find the cache full of the others' contexts,
 which costs a large context more than a small one. So before the clock starts, the context is copied

@@ -3,10 +3,9 @@
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from statistics import fmean
 from typing import NamedTuple
 
-from wsbench.measure.interval import MIN_ROUNDS, MIN_SLICES, relative_time
+from wsbench.measure.interval import MIN_ROUNDS, MIN_SLICES, relative_time, shortest
 from wsbench.results import Time
 from wsbench.settings import DeflateSettings
 
@@ -14,7 +13,7 @@ from wsbench.settings import DeflateSettings
 _TRUSTED_ROUNDS = 24
 # Where code and data happen to be in memory moves a ratio by some thousandths, the same way in all
 # rounds of a process, and so unseen in how they differ; benchmarks/time_coverage.py shows it.
-_PROCESS_MARGIN = 0.005
+_PROCESS_MARGIN = 0.003
 
 
 class Sample(NamedTuple):
@@ -81,10 +80,6 @@ class Samples:
         needed = MIN_SLICES if self._endless else min(MIN_SLICES, len(self._messages))
         return len(self._timed(item)) >= needed
 
-    def times(self) -> dict[DeflateSettings, Time]:
-        """The times of every settings that has enough rounds."""
-        return {item: self.time(item) for item in self._rounds if self.is_enough(item)}
-
     def time(self, item: DeflateSettings) -> Time:
         """The time of these settings.
 
@@ -119,29 +114,30 @@ class Samples:
     def _relative(
         self, item: DeflateSettings, timed: list[int], which: int
     ) -> tuple[float, tuple[float, float]]:
+        if item == self._reference:
+            return 0.0, (0.0, 0.0)
+        subject, reference = self._rounds[item], self._rounds[self._reference]
         ratio, (low, high) = relative_time(
-            [self._times_ns(item, item, number, which) for number in timed],
-            [self._times_ns(self._reference, item, number, which) for number in timed],
+            [[of[0][which] for of in subject[number].values()] for number in timed],
+            [
+                [[sample[which] for sample in reference[number][of]] for of in subject[number]]
+                for number in timed
+            ],
             math.inf if self._endless else len(self._messages),
         )
-        if item == self._reference:
-            return ratio, (low, high)
         margin = math.hypot((high - low) / 2, _PROCESS_MARGIN * (1 + ratio))
         return ratio, (ratio - margin, ratio + margin)
 
-    def _times_ns(
-        self, of: DeflateSettings, beside: DeflateSettings, number: int, which: int
-    ) -> list[float]:
-        """The times of a slice under some settings, in the rounds in which others were timed."""
-        rounds = self._rounds[of][number]
-        return [
-            fmean(sample[which] for sample in rounds[of_round])
-            for of_round in self._rounds[beside][number]
-        ]
-
     def _reference_ns(self, which: int) -> float:
         """Nanoseconds a message takes the reference."""
-        of = self._reference
-        timed = self._timed(of)
-        total_ns = sum(min(self._times_ns(of, of, number, which)) for number in timed)
+        timed = self._timed(self._reference)
+        total_ns = sum(
+            shortest(
+                [
+                    [sample[which] for sample in of_round]
+                    for of_round in self._rounds[self._reference][number].values()
+                ]
+            )
+            for number in timed
+        )
         return total_ns / sum(self._messages[number] for number in timed)

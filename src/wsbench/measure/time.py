@@ -14,7 +14,10 @@ from wsbench.measure.samples import Samples
 from wsbench.results import Time, TimingSummary, Traffic
 from wsbench.settings import DeflateSettings
 
-# More of the timings than this, disturbed at every attempt, are worth a warning.
+_JUDGED_EVERY_SECONDS = 0.2
+# How much of the time waiting for an undisturbed processor may take.
+_PATIENCE_SHARE = 0.4
+# More timings than this that were taken although disturbed are worth a warning.
 _DISTURBED_SHARE = 0.1
 
 
@@ -57,7 +60,7 @@ class Timing:
         self._decode = decode
         self._precision = precision
         self._max_seconds = max_seconds
-        self._gauge = Gauge()
+        self._gauge = Gauge(_PATIENCE_SHARE * max_seconds)
         self._watch: Watch | None = None
         self._samples: dict[int, Samples] = {}
         self._summaries: dict[int, TimingSummary] = {}
@@ -121,7 +124,7 @@ class Timing:
         method = self._method(connections, max_seconds)
         samples = self._samples[connections] = method.samples
         wide = self._settings
-        elapsed = longest = 0.0
+        elapsed = longest = judged = 0.0
         while wide:
             for _ in method.visit(wide):
                 before, elapsed = elapsed, time.monotonic() - start
@@ -133,11 +136,14 @@ class Timing:
                 if is_over and all(map(samples.is_enough, self._settings)):
                     summarise("max_seconds")
                     return
-            wide = [
-                item
-                for item in self._settings
-                if samples.margin(item, decode=self._decode) > self._precision
-            ]
+            # Where visits are short, judging after each would take longer than they do.
+            if elapsed - judged > _JUDGED_EVERY_SECONDS:
+                judged = elapsed
+                wide = [
+                    item
+                    for item in self._settings
+                    if samples.margin(item, decode=self._decode) > self._precision
+                ]
         summarise("precision")
 
     def _method(self, connections: int, max_seconds: float) -> _Method:

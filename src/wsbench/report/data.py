@@ -59,16 +59,21 @@ def _columns(results: Results) -> dict[str, Callable[[Row], object]]:
                 columns[f"{column}_high"] = _item(value, 1)
             else:
                 columns[column] = value
-        columns[f"at_{connections}_within_precision"] = _within_precision(results, connections)
+        for name in ("margin", "decode_margin"):
+            column = f"at_{connections}_{name.replace('margin', 'within_precision')}"
+            columns[column] = _within_precision(results, connections, name)
     return columns
 
 
-def _within_precision(results: Results, connections: int) -> Callable[[Row], object]:
+def _within_precision(results: Results, connections: int, margin: str) -> Callable[[Row], object]:
     timing = results.timing_of(connections)
 
     def cell(row: Row) -> object:
         time = row.time_at(connections)
-        return None if time is None or timing is None else time.margin <= timing.precision
+        if time is None or timing is None:
+            return None
+        within: bool = getattr(time, margin) <= timing.precision
+        return within
 
     return cell
 

@@ -57,20 +57,20 @@ def _timing(results: Results, timing: TimingSummary, decode: bool) -> str:
     else:
         sent = "the same message" if timing.traffic == "broadcast" else "messages of its own"
         where = f"At {timing.connections:,} connections, used in turn, each sending {sent}"
-    wanted = f"± {points(timing.precision)}"
-    took = seconds(timing.seconds)
-    if timing.stopped == "precision":
-        return f"{where}: all known to {wanted} after {took}."
-    if timing.stopped == "interrupted":
-        return f"{where}: interrupted after {took}."
+    wanted, took = f"± {points(timing.precision)}", seconds(timing.seconds)
     wide = any(
         column.is_wide(row)
         for column in time_columns(results, decode=decode)
         if column.connections == timing.connections
         for row in results.rows
     )
-    marked = f"; {WIDE} is wider than {wanted}" if wide else ""
-    return f"{where}: the time, {took}, was up{marked}."
+    if timing.stopped == "precision":
+        end = f"known after {took}" if wide else f"all known to {wanted} after {took}"
+    elif timing.stopped == "interrupted":
+        end = f"interrupted after {took}"
+    else:
+        end = f"the time, {took}, was up"
+    return f"{where}: {end}{f'; {WIDE} is wider than {wanted}' if wide else ''}."
 
 
 def _reference(results: Results) -> str:

@@ -13,9 +13,11 @@ def kib(size_bytes: float, *, decimals: int = 1) -> str:
     return f"{size_bytes / 1024:.{decimals}f} KiB"
 
 
-def gib(size_bytes: float) -> str:
-    """Bytes in GiB: `2.0 GiB`."""
-    return f"{size_bytes / 2**30:.1f} GiB"
+def binary_size(size_bytes: float) -> str:
+    """Much memory: `300 MiB`, `25.2 GiB`."""
+    if size_bytes < 2**30:
+        return f"{size_bytes / 2**20:.0f} MiB"
+    return f"{size_bytes / 2**30:,.1f} GiB"
 
 
 def seconds(time_seconds: float) -> str:
