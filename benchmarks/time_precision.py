@@ -87,8 +87,9 @@ def main() -> None:
             if settings != REFERENCE
         }
         worst = max(deviations, key=lambda settings: deviations[settings])
+        median = statistics.median(deviations.values())
         print(
-            f"{method:10}{len(of_method):6}{max(seconds[method]):9.1f}{statistics.median(deviations.values()):9.2f}"
+            f"{method:10}{len(of_method):6}{max(seconds[method]):9.1f}{median:9.2f}"
             f"{deviations[worst]:9.2f} ({worst}, at {100 * of_method[0][worst]:+.0f} %)"
         )
 

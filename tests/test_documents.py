@@ -3,6 +3,7 @@
 import re
 import runpy
 from pathlib import Path
+from xml.etree import ElementTree
 
 import click
 import pytest
@@ -48,7 +49,34 @@ def test_the_readme_names_every_option_of_compress_and_no_other() -> None:
 
 
 def test_every_linked_file_exists() -> None:
-    for document in ("README.md", "corpora/README.md", "results/README.md", "CONTRIBUTING.md"):
+    documents = ("README.md", "CONTRIBUTING.md", "docs/method.md")
+    folders = ("benchmarks", "corpora", "results")
+    for document in (*documents, *(f"{folder}/README.md" for folder in folders)):
         path = ROOT / document
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text("utf-8")):
             assert (path.parent / target).exists(), f"{document}: {target}"
+
+
+def test_the_method_page_shows_what_the_benchmarks_printed() -> None:
+    printed = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    blocks = re.findall(
+        r"```text\n.*?```", (ROOT / "docs" / "method.md").read_text("utf-8"), re.DOTALL
+    )
+    assert len(blocks) == 7
+    assert all(block in printed for block in blocks)
+
+
+def test_every_benchmark_is_explained() -> None:
+    explained = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    for script in (ROOT / "benchmarks").glob("*.py"):
+        if script.name != "runs.py":
+            assert f"`python benchmarks/{script.name}`" in explained
+
+
+def test_the_plot_is_of_the_record_beside_it() -> None:
+    record = load_results(ROOT / "docs" / "time_connections.json")
+    assert record.corpus.sha256 == load_corpus(ROOT / "corpora" / "chat.json").sha256()
+    plot = ElementTree.parse(ROOT / "docs" / "time_connections.svg")
+    texts = {element.text for element in plot.iter("{http://www.w3.org/2000/svg}text")}
+    assert {str(row.settings) for row in record.rows if row.settings} <= texts
+    assert {f"{number:,}" for number in (1, 10, 100, 1000)} <= texts

@@ -3,8 +3,9 @@ import zlib
 from collections.abc import Iterator
 
 import pytest
+from tests.strategies import odd_corpora
 
-from wsbench.corpus import Corpus, Message, Stream
+from wsbench.corpus import Corpus, Message
 from wsbench.corpus.kinds import generate
 from wsbench.measure import many_connections
 from wsbench.measure.clock import Gauge
@@ -112,17 +113,7 @@ def test_times_are_those_of_the_laps(sent: list[tuple[list[object], list[bytes]]
 
 @pytest.mark.parametrize("traffic", ["independent", "broadcast"])
 @pytest.mark.parametrize("connections", [2, 130])
-@pytest.mark.parametrize(
-    "corpus",
-    [
-        Corpus.of_messages("one", [Message(b"x", True)]),
-        Corpus.of_messages("empty", [Message(b"", True)] * 3),
-        Corpus("streams", tuple(Stream((Message(b"hello", True),)) for _ in range(100))),
-        Corpus("sparse", (Stream(()), Stream((Message(b"a", True),)), Stream(()))),
-        Corpus.of_messages("large", [Message(bytes(100_000), False)] * 2),
-    ],
-    ids=lambda corpus: corpus.name,
-)
+@pytest.mark.parametrize("corpus", odd_corpora, ids=lambda corpus: corpus.name)
 def test_corpora_of_every_shape_are_timed(
     corpus: Corpus, connections: int, traffic: Traffic
 ) -> None:

@@ -4,8 +4,9 @@ import random
 from typing import Any
 
 import pytest
+from tests.strategies import odd_corpora
 
-from wsbench.corpus import Corpus, Message, Stream
+from wsbench.corpus import Corpus, Message
 from wsbench.corpus.kinds import generate
 from wsbench.measure import clock, one_connection
 from wsbench.measure.time import Timing
@@ -69,17 +70,7 @@ def test_a_large_corpus_is_sampled() -> None:
     assert 1 < sample.sampled_messages < 1000
 
 
-@pytest.mark.parametrize(
-    "corpus",
-    [
-        Corpus.of_messages("one", [Message(b"x", True)]),
-        Corpus.of_messages("empty", [Message(b"", True)] * 3),
-        Corpus("streams", tuple(Stream((Message(b"hello", True),)) for _ in range(100))),
-        Corpus("sparse", (Stream(()), Stream((Message(b"a", True),)), Stream(()))),
-        Corpus.of_messages("large", [Message(bytes(1_000_000), False)]),
-    ],
-    ids=lambda corpus: corpus.name,
-)
+@pytest.mark.parametrize("corpus", odd_corpora, ids=lambda corpus: corpus.name)
 @pytest.mark.parametrize("context_takeover", [True, False])
 def test_corpora_of_every_shape_are_timed(corpus: Corpus, context_takeover: bool) -> None:
     settings = DeflateSettings(9, 1, context_takeover=context_takeover)
