@@ -1,10 +1,10 @@
 """How far "Time vs. default" is from the truth of its meaning: one settings, alone, hot.
 
 The truth: a process in which nothing but one settings compresses the whole corpus, pass after pass,
-each from a fresh context. Of each slice of the corpus the shortest time of all passes counts, and
-passes go on until their sum stops falling. Where a process happens to be in memory moves that by a
-percent, so it is the mean of many processes; the settings take turns, and a process that was slowed
-down all the time, by more than 5 % beside the fastest, is left out.
+each from a fresh context. Of each slice of the corpus the shortest time of all passes counts.
+Where a process happens to be in memory moves that by a percent, so there are many; processes of the
+settings take turns, until for none of them the sum of the shortest times has fallen by a thousandth
+for eight turns.
 
 Beside it: what `wsbench compress` says, the mean of some runs, each a process; and what taking
 turns alone would say: every settings in turn compresses the next slice on a context of its own,
@@ -27,26 +27,24 @@ from wsbench import LADDER, REFERENCE, DeflateSettings, Message, load_corpus
 from wsbench.deflate import endpoint, frame
 
 SLICES = 100
-# A process ends when the sum of its shortest times has not fallen by a thousandth for so long.
-SETTLED_SECONDS = 0.3
+SECONDS_A_PROCESS = 0.5
+SETTLED_TURNS = 8
 SECONDS_TAKING_TURNS = 5
 
 
-def alone_ns(path: str, settings: DeflateSettings) -> int:
-    """What a pass over the corpus takes at least in this process, in nanoseconds."""
+def shortest_times_ns(path: str, settings: DeflateSettings) -> list[int]:
+    """The shortest time of each slice in this process, in nanoseconds."""
     slices = sliced(path)
     shortest_ns = [sys.maxsize] * len(slices)
-    settled_ns, settled_at = sys.maxsize, time.monotonic()
     gc.disable()
-    while time.monotonic() - settled_at < SETTLED_SECONDS:
+    end = time.monotonic() + SECONDS_A_PROCESS
+    while time.monotonic() < end:
         sender = endpoint(settings)
         shortest_ns = [
             min(known_ns, slice_ns(sender, part))
             for known_ns, part in zip(shortest_ns, slices, strict=True)
         ]
-        if sum(shortest_ns) < 0.999 * settled_ns:
-            settled_ns, settled_at = sum(shortest_ns), time.monotonic()
-    return sum(shortest_ns)
+    return shortest_ns
 
 
 def sliced(path: str) -> list[list[Message]]:
@@ -66,19 +64,23 @@ def slice_ns(sender: PerMessageDeflate, messages: list[Message]) -> int:
     return time.perf_counter_ns() - start_ns
 
 
-def truth(path: str, processes: int) -> dict[DeflateSettings, float]:
-    """Relative times by separate processes."""
-    times_ns: dict[DeflateSettings, list[int]] = {settings: [] for settings in LADDER}
-    for _ in range(processes):
+def truth(path: str) -> tuple[dict[DeflateSettings, float], int]:
+    """Relative times by separate processes, and how many there were for each settings."""
+    shortest_ns: dict[DeflateSettings, list[int]] = {}
+    settled_ns = dict.fromkeys(LADDER, float("inf"))
+    turns = settled_turns = 0
+    while settled_turns < SETTLED_TURNS:
+        turns, settled_turns = turns + 1, settled_turns + 1
         for settings in random.sample(LADDER, len(LADDER)):
             command = [sys.executable, __file__, path, "--alone", str(settings)]
             output = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-            times_ns[settings].append(int(output))
-    mean_ns = {
-        settings: statistics.mean(ns for ns in of if ns < 1.05 * min(of))
-        for settings, of in times_ns.items()
-    }
-    return {settings: ns / mean_ns[REFERENCE] - 1 for settings, ns in mean_ns.items()}
+            times_ns = json.loads(output)
+            known_ns = shortest_ns.get(settings, times_ns)
+            shortest_ns[settings] = list(map(min, known_ns, times_ns))
+            if sum(shortest_ns[settings]) < 0.999 * settled_ns[settings]:
+                settled_ns[settings], settled_turns = sum(shortest_ns[settings]), 0
+    reference_ns = sum(shortest_ns[REFERENCE])
+    return {item: sum(of) / reference_ns - 1 for item, of in shortest_ns.items()}, turns
 
 
 def taking_turns_ns(path: str) -> dict[str, int]:
@@ -104,7 +106,6 @@ def main() -> None:
         nargs="*",
         default=["corpora/chat.json", "corpora/tokens.jsonl"],
     )
-    parser.add_argument("--processes", type=int, default=20)
     parser.add_argument("--runs", type=int, default=10)
     parser.add_argument("--alone", type=DeflateSettings.parse, help=argparse.SUPPRESS)
     parser.add_argument("--taking-turns", action="store_true", help=argparse.SUPPRESS)
@@ -113,12 +114,12 @@ def main() -> None:
         print(json.dumps(taking_turns_ns(arguments.corpus[0])))
         return
     if arguments.alone:
-        print(alone_ns(arguments.corpus[0], arguments.alone))
+        print(json.dumps(shortest_times_ns(arguments.corpus[0], arguments.alone)))
         return
     for path in arguments.corpus:
-        alone = truth(path, arguments.processes)
+        alone, processes = truth(path)
         runs = [times(compress(path, "--connections", 1), 1) for _ in range(arguments.runs)]
-        print(f"{path}: {arguments.processes} processes alone, {arguments.runs} runs of wsbench")
+        print(f"{path}: {processes} processes alone, {arguments.runs} runs of wsbench")
         command = [sys.executable, __file__, path, "--taking-turns"]
         in_turn_ns = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
         print("Time vs. default, percentage points")

@@ -144,7 +144,7 @@ def test_the_usual_number_of_connections_adapts_to_the_memory(
 
 
 def test_the_usual_number_of_connections_adapts_to_long_messages() -> None:
-    corpus = Corpus.of_messages("long", [Message(bytes(200_000), False)] * 3)
+    corpus = Corpus.of_messages("long", [Message(bytes(50_000), False)] * 3)
     results = wsbench.sweep(corpus, [REFERENCE], memory=False, max_seconds=0.01)
     assert results.timed_connections() == [1, 20]
     assert any(

@@ -33,7 +33,7 @@ from wsbench.workers import local_pool
 # How many connections are timed unless told otherwise: one, and the first of these that fits.
 _DEFAULT_CONNECTIONS = (1000, 500, 200, 100, 50, 20, 10)
 # What all connections may send in one round by default.
-_ROUND_BYTES = 5_000_000
+_ROUND_BYTES = 1_500_000
 # How much of the available memory contexts may take: the rest is for what else goes on.
 _MEMORY_SHARE = 0.8
 # How long timing takes by default, for each number of connections: at least, and for each row.

@@ -14,6 +14,7 @@ which no interruption moves.
 """
 
 import math
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -33,8 +34,12 @@ from wsbench.settings import DeflateSettings
 LAP = 100
 # Places in the corpus at which independent connections are, in runs of one a message.
 PLACES = 10
-# A lap is seen at least so often, by making all connections anew where there are few.
+# A lap is seen at least so often, by making all connections anew where there are few; but once is
+# enough if it takes so long that interruptions hardly count.
 LAPS = 8
+LAPS_NS = 100_000_000
+# With few connections, as many rounds are timed as make a lap of messages, or so many bytes.
+TIMED_BYTES = 300_000
 # Rounds that lead up to the timed one: for so long, but at least one and at most so many.
 LEAD_NS = 40_000_000
 LEAD_ROUNDS = 3
@@ -78,9 +83,10 @@ class ManyConnections:
         self._places, self._points_a_place = PLACES, math.ceil(self._lap / PLACES)
         if traffic == "broadcast":
             self._places, self._points_a_place = 1, 1
-        # With few connections a round is short, and more of them are timed, if streams are so long.
         longest = max(map(len, streams))
-        self._rounds = max(1, min(LAP // connections, longest - LEAD_ROUNDS))
+        message_bytes = max(1, corpus.statistics().bytes // corpus.statistics().messages)
+        timed_messages = min(LAP, TIMED_BYTES // message_bytes)
+        self._rounds = max(1, min(timed_messages // connections, longest - LEAD_ROUNDS))
         self._streams = [
             messages
             for messages in streams
@@ -154,6 +160,7 @@ class ManyConnections:
         sent = list(zip(*[frames[point] for point in point_of], strict=True))
         calm_ns: list[list[int]] = [[] for _ in sent]
         disturbed_ns: list[list[int]] = [[] for _ in sent]
+        start_ns = time.perf_counter_ns()
         for _ in range(math.ceil(LAPS * self._lap / self._connections)):
             # Cut into laps at once: later, the list alone would bring endpoints into the cache.
             laps = [
@@ -168,6 +175,8 @@ class ManyConnections:
                         kept_ns = calm_ns if self._gauge.was_calm() else disturbed_ns
                         kept_ns[number].append(lap_ns)
             del laps, lap
+            if time.perf_counter_ns() - start_ns > LAPS_NS:
+                break
         timed = range(len(sent) - self._rounds, len(sent))
         return sum(_first_quartile(calm_ns[number] or disturbed_ns[number]) for number in timed)
 
