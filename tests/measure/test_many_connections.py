@@ -108,7 +108,7 @@ def test_times_are_those_of_the_laps(sent: list[tuple[list[object], list[bytes]]
         assert time.encode_ns_per_message == time.decode_ns_per_message == 1000
         assert time.vs_reference == 0
         # Without any noise, what cannot be seen in one process remains.
-        assert time.margin == pytest.approx(0 if settings == REFERENCE else 0.003)
+        assert time.margin == pytest.approx(0 if settings == REFERENCE else 0.005)
 
 
 @pytest.mark.parametrize("traffic", ["independent", "broadcast"])
