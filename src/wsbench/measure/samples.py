@@ -12,8 +12,8 @@ from wsbench.settings import DeflateSettings
 # With fewer, an interval may be narrow by luck, and must not end the timing.
 _TRUSTED_ROUNDS = 24
 # Where code and data happen to be in memory moves a ratio the same way in all rounds of a process,
-# unseen in how they differ: by thousandths for encoding, more for decoding, which is mostly copying.
-# With these, benchmarks/time_coverage.py finds intervals to hold what they should.
+# unseen in how they differ: by thousandths for encoding, by more for decoding, which mostly copies.
+# With these, benchmarks/time_coverage.py finds that intervals hold what they should.
 _PROCESS_MARGINS = (0.005, 0.015)
 
 
