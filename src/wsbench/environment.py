@@ -4,10 +4,11 @@ import os
 import platform
 import zlib
 from importlib.metadata import version
-from pathlib import Path
 
 import msgspec
 import psutil
+
+from wsbench.files import read_if_there
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,7 +59,7 @@ def available_cpus() -> int:
 
 def _cpu_model() -> str | None:
     # platform.processor() is empty on Linux.
-    for line in _read("/proc/cpuinfo").splitlines():
+    for line in read_if_there("/proc/cpuinfo").splitlines():
         name, _, value = line.partition(":")
         if name.strip() == "model name":
             return value.strip()
@@ -76,12 +77,5 @@ def _allocator() -> str:
 
 def _transparent_huge_pages() -> str | None:
     """`always`, `madvise` or `never`: the bracketed word of Linux's setting."""
-    _, _, rest = _read("/sys/kernel/mm/transparent_hugepage/enabled").partition("[")
+    _, _, rest = read_if_there("/sys/kernel/mm/transparent_hugepage/enabled").partition("[")
     return rest.partition("]")[0] or None
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text(errors="replace")
-    except OSError:
-        return ""

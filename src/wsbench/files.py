@@ -1,4 +1,4 @@
-"""Writing files so that nothing is lost or half written; reading standard input."""
+"""Writing files so that nothing is lost or half written; reading standard input and the system."""
 
 import errno
 import os
@@ -63,3 +63,11 @@ def check_writable(path: Path) -> None:
 def _draft(target: Path) -> Path:
     """A name beside the target, for what is not finished."""
     return target.with_name(f".{target.name[:200]}.{os.getpid()}.tmp")
+
+
+def read_if_there(path: str | Path) -> str:
+    """The text of a file in which the system tells something, empty where it does not."""
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""

@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 
 from wsbench.environment import available_cpus
+from wsbench.files import read_if_there
 
 try:
     import resource
@@ -41,7 +42,7 @@ def available_bytes() -> int:
 def _control_groups_free_bytes() -> list[int]:
     """What each control group from the process's own up to the root has left of its limit."""
     free = []
-    for line in _read(_PROC_SELF / "cgroup").splitlines():
+    for line in read_if_there(_PROC_SELF / "cgroup").splitlines():
         _, _, rest = line.partition(":")
         controllers, _, path = rest.partition(":")
         if controllers == "":
@@ -55,11 +56,14 @@ def _control_groups_free_bytes() -> list[int]:
         # the container's own group.
         own = root if ".." in path.split("/") else root / path.lstrip("/")
         for group in (own, *own.parents):
-            limit_text, usage_text = _read(group / limit).strip(), _read(group / usage).strip()
+            limit_text, usage_text = (
+                read_if_there(group / limit).strip(),
+                read_if_there(group / usage).strip(),
+            )
             if limit_text.isdigit() and usage_text.isdigit():
                 # Pages of files that nobody has used of late are given up when memory is asked for.
                 statistics = dict(
-                    line.split(" ", 1) for line in _read(group / "memory.stat").splitlines()
+                    line.split(" ", 1) for line in read_if_there(group / "memory.stat").splitlines()
                 )
                 reclaimable = statistics.get("total_inactive_file") or statistics.get(
                     "inactive_file", "0"
@@ -74,7 +78,7 @@ def standing_warnings() -> list[str]:
     """What makes times on this machine unsteady, as long as nobody changes it."""
     warnings = []
     governors = {
-        _read(path).strip()
+        read_if_there(path).strip()
         for path in _SYS.glob("devices/system/cpu/cpu[0-9]*/cpufreq/scaling_governor")
     }
     if unsteady := sorted(governors - {"", "performance"}):
@@ -135,10 +139,3 @@ def _usage() -> tuple[float, float, float, float]:
     # A guest's time is part of user's and nice's (proc(5)).
     guests = getattr(times, "guest", 0.0) + getattr(times, "guest_nice", 0.0)
     return time.monotonic(), sum(times) - idle - stolen - guests, time.process_time(), stolen
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(errors="replace")
-    except OSError:
-        return ""

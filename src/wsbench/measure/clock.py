@@ -107,10 +107,7 @@ class Gauge:
 
     def was_calm(self) -> bool:
         """Whether a timing that ends now counts as undisturbed."""
-        is_calm = self.is_calm()
-        self._timings += 1
-        self._disturbed += not is_calm
-        return is_calm
+        return self._counted(self.is_calm())
 
     def undisturbed(self, timing: Callable[[], list[int]]) -> list[int]:
         """What the timing returns at its first attempt between two calm moments, or else the least.
@@ -122,12 +119,15 @@ class Gauge:
             self.await_calm()
             start_ns = time.perf_counter_ns()
             attempts.append(timing())
-            if len(attempts) == self.ATTEMPTS or self._patience_ns <= 0:
-                return attempts[-1] if self.was_calm() else min(attempts, key=sum)
-            if self.is_calm():
-                self._timings += 1
-                return attempts[-1]
+            is_calm = self.is_calm()
+            if is_calm or len(attempts) == self.ATTEMPTS or self._patience_ns <= 0:
+                return attempts[-1] if self._counted(is_calm) else min(attempts, key=sum)
             self._patience_ns -= time.perf_counter_ns() - start_ns
+
+    def _counted(self, is_calm: bool) -> bool:
+        self._timings += 1
+        self._disturbed += not is_calm
+        return is_calm
 
     def _time_ns(self) -> int:
         start_ns = time.perf_counter_ns()

@@ -84,7 +84,8 @@ class ManyConnections:
         if traffic == "broadcast":
             self._places, self._points_a_place = 1, 1
         longest = max(map(len, streams))
-        message_bytes = max(1, corpus.statistics().bytes // corpus.statistics().messages)
+        statistics = corpus.statistics()
+        message_bytes = max(1, statistics.bytes // statistics.messages)
         timed_messages = min(LAP, TIMED_BYTES // message_bytes)
         self._rounds = max(1, min(timed_messages // connections, longest - LEAD_ROUNDS))
         self._streams = [

@@ -35,9 +35,8 @@ class Timing:
 
     For each it ends when every 95 % interval is within ± `precision` of its ratio, with `decode`
     those of decoding too, or when its part of `max_seconds` is over; what one number leaves over is
-    for the next ones. What an interval
-    needs is always measured. Settings whose intervals are narrow enough are left out of further
-    rounds. Nothing else may run in the process meanwhile.
+    for the next ones. What an interval needs is always measured. Settings whose intervals are
+    narrow enough are left out of further rounds. Nothing else may run in the process meanwhile.
     """
 
     def __init__(

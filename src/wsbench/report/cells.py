@@ -19,10 +19,19 @@ class TimeColumn(NamedTuple):
 
     def title(self, reference: str) -> str:
         """`Time vs. default`, `Time at 1,000 connections`, `Decode at 1,000 connections`."""
-        quantity = "Decode" if self.decode else "Time"
         if self.connections == 1:
-            return f"{quantity} vs. {reference}"
-        return f"{quantity} {at_connections(self.connections)}"
+            return f"{self.quantity} vs. {reference}"
+        return f"{self.quantity} {at_connections(self.connections)}"
+
+    @property
+    def quantity(self) -> str:
+        """`Time` or `Decode`."""
+        return "Decode" if self.decode else "Time"
+
+    @property
+    def suffix(self) -> str:
+        """`, at 1,000 connections`; nothing for one."""
+        return f", {at_connections(self.connections)}" if self.connections > 1 else ""
 
     def absolute(self, row: Row) -> str | None:
         """The time a message."""
@@ -47,8 +56,14 @@ class TimeColumn(NamedTuple):
 
     def is_wide(self, row: Row) -> bool:
         """Whether the interval stayed wider than was asked for."""
+        return self.is_known(row) is False
+
+    def is_known(self, row: Row) -> bool | None:
+        """Whether the interval is as narrow as was asked for; None if there is nothing to tell."""
         known = self._ratio(row)
-        return known is not None and self.precision is not None and known[1] > self.precision
+        if known is None or self.precision is None:
+            return None
+        return known[1] <= self.precision
 
     def _ratio(self, row: Row) -> tuple[float, float] | None:
         """The ratio to the reference and how far its interval reaches."""

@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 from functools import partial
 
+from wsbench.report.cells import time_columns
 from wsbench.results import Results, Row
 
 _SETTINGS = ("window_bits", "memory_level", "level", "strategy", "context_takeover")
@@ -59,23 +60,11 @@ def _columns(results: Results) -> dict[str, Callable[[Row], object]]:
                 columns[f"{column}_high"] = _item(value, 1)
             else:
                 columns[column] = value
-        for name in ("margin", "decode_margin"):
-            column = f"at_{connections}_{name.replace('margin', 'within_precision')}"
-            columns[column] = _within_precision(results, connections, name)
+        for timed in time_columns(results, decode=True):
+            if timed.connections == connections:
+                prefix = "decode_" if timed.decode else ""
+                columns[f"at_{connections}_{prefix}within_precision"] = timed.is_known
     return columns
-
-
-def _within_precision(results: Results, connections: int, margin: str) -> Callable[[Row], object]:
-    timing = results.timing_of(connections)
-
-    def cell(row: Row) -> object:
-        time = row.time_at(connections)
-        if time is None or timing is None:
-            return None
-        within: bool = getattr(time, margin) <= timing.precision
-        return within
-
-    return cell
 
 
 def _field(part: Callable[[Row], object], name: str) -> Callable[[Row], object]:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from tabulate import tabulate
 
-from wsbench.report.cells import at_connections, time_columns
+from wsbench.report.cells import time_columns
 from wsbench.report.prose import heading, notes
 from wsbench.report.units import difference, kib, percent
 from wsbench.results import Results, Row
@@ -31,16 +31,13 @@ def _quantities(results: Results, decode: bool) -> dict[str, Callable[[Row], str
         quantities["Compression ratio: bytes saved"] = _saved
     for column in times:
         what = "decompress" if column.decode else "compress"
-        at = f", {at_connections(column.connections)}" if column.connections > 1 else ""
-        quantities[f"CPU time: to {what} a message{at}"] = column.absolute
+        quantities[f"CPU time: to {what} a message{column.suffix}"] = column.absolute
     if any(row.memory for row in results.rows):
         quantities["Memory usage: allocated per connection"] = _memory
     if any(row.size for row in results.rows):
         quantities[f"Size {reference}"] = lambda row: _size_difference(row, results)
     for column in times:
-        quantity = "Decode" if column.decode else "Time"
-        at = f", {at_connections(column.connections)}" if column.connections > 1 else ""
-        quantities[f"{quantity} {reference}{at}"] = column.difference
+        quantities[f"{column.quantity} {reference}{column.suffix}"] = column.difference
     return quantities
 
 
