@@ -74,6 +74,22 @@ def _control_groups_free_bytes() -> list[int]:
     return free
 
 
+def raise_descriptor_limit() -> int | None:
+    """Raise how many files and sockets this process may open to what it may raise it to.
+
+    Returns that number, or None where there is no limit or the system does not tell.
+    """
+    if resource is None:
+        return None
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):
+        # macOS calls its limit infinite and refuses to grant it.
+        most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return None if most == resource.RLIM_INFINITY else most
+
+
 def standing_warnings() -> list[str]:
     """What makes times on this machine unsteady, as long as nobody changes it."""
     warnings = []

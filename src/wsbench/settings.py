@@ -88,6 +88,15 @@ REFERENCE = DeflateSettings(12, 5)
 LADDER = tuple(DeflateSettings(bits, bits - 7) for bits in reversed(WINDOW_BITS))
 
 
+def parse_settings(text: str) -> DeflateSettings | None:
+    """Settings from `12/5`, or None, compression disabled, from `off`.
+
+    Raises:
+        SettingsError: if the text has another form, or a value is out of range.
+    """
+    return None if text == "off" else DeflateSettings.parse(text)
+
+
 def cross(window_bits: Iterable[int], memory_levels: Iterable[int]) -> list[DeflateSettings]:
     """Every window bits with every memory level, in table order.
 

@@ -123,7 +123,7 @@ def servers() -> list[psutil.Process]:
     return [
         child
         for child in psutil.Process().children(recursive=True)
-        if "wsbench.live.server" in child.cmdline()
+        if "wsbench.live.traced_server" in child.cmdline()
     ]
 
 

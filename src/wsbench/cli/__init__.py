@@ -15,6 +15,11 @@ from wsbench.errors import WsbenchError
 # that has the command's name.
 _COMMANDS = {
     "compress": ("wsbench.cli.compress", "Measure a corpus; print memory, size and time."),
+    "connections": (
+        "wsbench.cli.connections",
+        "Measure memory, CPU and round trips of a live server.",
+    ),
+    "serve": ("wsbench.cli.serve", "Run the server under test."),
     "report": ("wsbench.cli.report", "Print a saved record again, in any format."),
     "corpus": ("wsbench.cli.corpus", "Describe a corpus, or generate one."),
 }

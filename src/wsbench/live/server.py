@@ -1,96 +1,245 @@
-"""The process under measurement: an echo server a settings, with every allocation traced.
-
-Run as `python -m wsbench.live.server` by `wsbench.live.target`, which it talks to in JSON lines:
-it reads the settings from standard input, writes a `Listening` line, and ends when standard input
-does. Each connection echoes a text and a binary message and is then told the bytes traced.
-"""
+"""The server under test, on asyncio or on threads; stops gracefully at the first signal."""
 
 import asyncio
 import contextlib
-import gc
+import http
+import inspect
+import logging
+import os
+import signal
 import socket
-import sys
-import tracemalloc
+import ssl
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
 
-import msgspec
-from websockets.asyncio.server import ServerConnection, serve
+import websockets.asyncio.server
+import websockets.sync.server
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
+from websockets.http11 import Request, Response
 
-from wsbench.corpus.model import Message
-from wsbench.deflate import endpoint, frame, server_factory
+from wsbench.deflate import server_factory
+from wsbench.live.application import Application, Session, page_name
 from wsbench.settings import DeflateSettings
 
+Implementation = Literal["asyncio", "sync"]
+IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 
-class Listener(msgspec.Struct, frozen=True):
-    """Where one settings is served, and what its compressor and decompressor hold, in bytes."""
+# How soon a thread that waits for a message notices that the server stops.
+_POLL_SECONDS = 2.0
+_EXIT_AT_ONCE = 130
 
-    port: int
-    deflate_bytes: int
-    inflate_bytes: int
-
-
-class Listening(msgspec.Struct, frozen=True):
-    """The first line that the server writes: a listener for each settings, in their order."""
-
-    listeners: list[Listener]
+_AsyncioConnection = websockets.asyncio.server.ServerConnection
+_SyncConnection = websockets.sync.server.ServerConnection
 
 
-async def run(settings: list[DeflateSettings | None]) -> None:
-    """Serve every settings on a port of its own until standard input ends."""
-    tracemalloc.start()
-    async with contextlib.AsyncExitStack() as stack:
-        listeners = []
-        for item in settings:
-            extensions = [server_factory(item)] if item else None
-            sock = _listening_socket()
-            await stack.enter_async_context(
-                serve(_echo, sock=sock, compression=None, extensions=extensions)
-            )
-            listeners.append(Listener(sock.getsockname()[1], *_codec_bytes(item)))
-        # What is alive by now stays: collections need not look at it again.
-        gc.collect()
-        gc.freeze()
-        sys.stdout.buffer.write(msgspec.json.encode(Listening(listeners)) + b"\n")
-        sys.stdout.buffer.flush()
-        await asyncio.to_thread(sys.stdin.buffer.read)
+def serve(
+    sock: socket.socket,
+    application: Application,
+    settings: DeflateSettings | None,
+    *,
+    implementation: Implementation = "asyncio",
+    limits: Mapping[str, float | None] | None = None,
+    tls: ssl.SSLContext | None = None,
+    grace_seconds: float = 10.0,
+    started: Callable[[], None] = lambda: None,
+) -> int:
+    """Serve connections on a listening socket until SIGTERM or SIGINT, then stop gracefully.
+
+    Nothing more is accepted, every message that was received is answered, and connections are
+    closed with 1001 (going away), for at most `grace_seconds`. A second signal ends the process at
+    once. `limits` are arguments of websockets' `serve`: `max_size`, `max_queue`, `write_limit`,
+    which threads do not have, and `ping_interval`; `tls` makes it wss://. `started` is called when signals are waited for. Returns the number of connections that
+    had to be cut. To be called in the main thread.
+    """
+    server = (_AsyncioServer if implementation == "asyncio" else _SyncServer)(application)
+    arguments = {
+        "sock": sock,
+        "ssl": tls,
+        "compression": None,
+        "extensions": [server_factory(settings)] if settings else None,
+        "logger": _logger(),
+        **(limits or {}),
+    }
+    return server.run(arguments, grace_seconds, started)
 
 
-def _listening_socket() -> socket.socket:
-    # asyncio, asked to make the socket, passes over a lack of descriptors in silence; given one
-    # that does not name TCP, it leaves Nagle's algorithm on, at 40 ms a message.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.bind(("127.0.0.1", 0))
-    return sock
+def _logger() -> logging.Logger:
+    """Passes on what is wrong with the server, not what is wrong with its clients."""
+    logger = logging.getLogger("wsbench.serve")
+    logger.setLevel(logging.ERROR)
+    logger.addFilter(_is_no_failed_handshake)
+    return logger
 
 
-async def _echo(connection: ServerConnection) -> None:
-    for _ in range(2):
-        await connection.send(await connection.recv())
-    await connection.send(str(_traced_bytes()))
-    await connection.wait_closed()
+def _is_no_failed_handshake(record: logging.LogRecord) -> bool:
+    return not record.getMessage().startswith("opening handshake failed")
 
 
-def _traced_bytes() -> int:
-    # The garbage of a handshake, in reference cycles, is no cost of an open connection; left to
-    # the collector's own moment, it would be counted with whichever connection comes next.
-    gc.collect()
-    return tracemalloc.get_traced_memory()[0]
+def _end_at_once() -> None:
+    os._exit(_EXIT_AT_ONCE)
 
 
-def _codec_bytes(settings: DeflateSettings | None) -> tuple[int, int]:
-    """Bytes of the compressor and of the decompressor of one endpoint, after a message."""
-    if settings is None:
-        return 0, 0
-    # Without context takeover they live for one message only; this is what they hold then.
-    codec = endpoint(msgspec.structs.replace(settings, context_takeover=True))
-    # zlib's inflate allocates its window when it first has something to keep in it.
-    codec.decode(codec.encode(frame(Message(b"hello", True))))
-    with_both = _traced_bytes()
-    del codec.encoder
-    with_decoder = _traced_bytes()
-    del codec.decoder
-    return with_both - with_decoder, with_decoder - _traced_bytes()
+class _AsyncioServer:
+    """All connections in one thread, a task each."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._stopping = False
+        self._open: dict[asyncio.Task[Any], _AsyncioConnection] = {}
+        self._waiting: set[asyncio.Task[Any]] = set()
+
+    def run(
+        self, arguments: dict[str, Any], grace_seconds: float, started: Callable[[], None]
+    ) -> int:
+        return asyncio.run(self._run(arguments, grace_seconds, started))
+
+    async def _run(
+        self, arguments: dict[str, Any], grace_seconds: float, started: Callable[[], None]
+    ) -> int:
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+        def at_signal() -> None:
+            if stop.is_set():
+                _end_at_once()
+            stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, at_signal)
+        server = await websockets.asyncio.server.serve(
+            self._handle, process_request=self._process_request, **arguments
+        )
+        started()
+        await stop.wait()
+        server.close(close_connections=False)
+        self._stopping = True
+        # A task that waits for a message may have one by now that it has not seen: the task looks
+        # once more when it is woken. All others notice when they have sent their answer.
+        for task in self._waiting:
+            task.cancel()
+        if self._open:
+            await asyncio.wait(self._open, timeout=grace_seconds)
+        cut = list(self._open.values())
+        for connection in cut:
+            connection.transport.abort()
+        return len(cut)
+
+    async def _handle(self, connection: _AsyncioConnection) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open[task] = connection
+        try:
+            with self._application.session() as session, contextlib.suppress(ConnectionClosed):
+                await self._answer(connection, session, task)
+                await self._answer_what_was_received(connection, session)
+                await connection.close(CloseCode.GOING_AWAY)
+        finally:
+            self._waiting.discard(task)
+            del self._open[task]
+
+    async def _answer(
+        self, connection: _AsyncioConnection, session: Session, task: asyncio.Task[Any]
+    ) -> None:
+        """Answer messages until the server stops."""
+        try:
+            while not self._stopping:
+                self._waiting.add(task)
+                message = await connection.recv()
+                self._waiting.discard(task)
+                await connection.send(session.answer(message))
+        except asyncio.CancelledError:
+            if not self._stopping:
+                raise
+            task.uncancel()
+
+    async def _answer_what_was_received(
+        self, connection: _AsyncioConnection, session: Session
+    ) -> None:
+        while True:
+            try:
+                # recv() returns a message that is there without waiting, hence before this ends.
+                async with asyncio.timeout(0):
+                    message = await connection.recv()
+            except TimeoutError:
+                return
+            await connection.send(session.answer(message))
+
+    async def _process_request(
+        self, connection: _AsyncioConnection, request: Request
+    ) -> Response | None:
+        name = page_name(request.path)
+        if name is None:
+            return None
+        # Reading its own memory takes a process with many connections milliseconds.
+        return _response(connection, await asyncio.to_thread(self._application.page, name))
 
 
-if __name__ == "__main__":
-    requested = msgspec.json.decode(sys.stdin.buffer.readline(), type=list[DeflateSettings | None])
-    asyncio.run(run(requested))
+class _SyncServer:
+    """Every connection in a thread of its own."""
+
+    def __init__(self, application: Application) -> None:
+        self._application = application
+        self._stopping = threading.Event()
+        self._open: set[_SyncConnection] = set()
+
+    def run(
+        self, arguments: dict[str, Any], grace_seconds: float, started: Callable[[], None]
+    ) -> int:
+        stop = threading.Event()
+
+        def at_signal(*_: object) -> None:
+            if stop.is_set():
+                _end_at_once()
+            stop.set()
+
+        server = websockets.sync.server.serve(
+            self._handle, process_request=self._process_request, **arguments
+        )
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, at_signal)
+        started()
+        stop.wait()
+        self._stopping.set()
+        # websockets' own way waits for connections, and older releases cannot do without.
+        waits = "close_connections" in inspect.signature(server.shutdown).parameters
+        shutdown = (lambda: server.shutdown(close_connections=False)) if waits else server.shutdown
+        threading.Thread(target=shutdown, daemon=True).start()
+        deadline = time.monotonic() + grace_seconds
+        while self._open and time.monotonic() < deadline:
+            time.sleep(0.02)
+        return len(self._open)
+
+    def _handle(self, connection: _SyncConnection) -> None:
+        self._open.add(connection)
+        try:
+            with self._application.session() as session, contextlib.suppress(ConnectionClosed):
+                while not self._stopping.is_set():
+                    self._answer(connection, session, _POLL_SECONDS)
+                while self._answer(connection, session, 0):
+                    pass
+                connection.close(CloseCode.GOING_AWAY)
+        finally:
+            self._open.discard(connection)
+
+    def _answer(self, connection: _SyncConnection, session: Session, timeout: float) -> bool:
+        try:
+            message = connection.recv(timeout)
+        except TimeoutError:
+            return False
+        connection.send(session.answer(message))
+        return True
+
+    def _process_request(self, connection: _SyncConnection, request: Request) -> Response | None:
+        name = page_name(request.path)
+        return None if name is None else _response(connection, self._application.page(name))
+
+
+def _response(connection: _AsyncioConnection | _SyncConnection, page: tuple[str, str]) -> Response:
+    media_type, body = page
+    response = connection.respond(http.HTTPStatus.OK, body)
+    del response.headers["Content-Type"]
+    response.headers["Content-Type"] = media_type
+    return response

@@ -11,11 +11,11 @@ from typing import IO
 import msgspec
 
 from wsbench.errors import MeasurementError
-from wsbench.live.server import Listener, Listening
+from wsbench.live.traced_server import Listener, Listening
 from wsbench.settings import DeflateSettings
 
 # -P keeps modules of the user's current directory from being imported in place of ours.
-COMMAND = [sys.executable, "-P", "-m", "wsbench.live.server"]
+COMMAND = [sys.executable, "-P", "-m", "wsbench.live.traced_server"]
 START_SECONDS = 60
 STOP_SECONDS = 10
 

@@ -13,8 +13,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from wsbench.deflate import client_factory
 from wsbench.errors import MeasurementError
-from wsbench.live.server import Listener
 from wsbench.live.target import traced_server
+from wsbench.live.traced_server import Listener
 from wsbench.results import Memory
 from wsbench.settings import DeflateSettings
 

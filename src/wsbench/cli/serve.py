@@ -1,0 +1,240 @@
+"""wsbench serve: run the server under test."""
+
+import contextlib
+import os
+import re
+import socket
+import ssl
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from wsbench.cli import EXIT_DONE
+from wsbench.cli._options import parsed
+from wsbench.cli._output import emit
+from wsbench.corpus import load_corpus
+from wsbench.errors import SettingsError
+from wsbench.live import server
+from wsbench.live.application import Application
+from wsbench.live.listen import address, inherited, listen_tcp, listen_unix
+from wsbench.machine import raise_descriptor_limit
+from wsbench.settings import REFERENCE, DeflateSettings, parse_settings
+
+_UNITS = {"": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+
+
+def _bytes(text: str) -> int:
+    """Bytes from `65536`, `64KiB` or `1 MiB`."""
+    match = re.fullmatch(r"([0-9]{1,15}) ?([KMG]IB|)", text.strip().upper())
+    if match is None:
+        raise SettingsError(f"{text!r}: write a number of bytes, such as 65536 or 64KiB")
+    return int(match[1]) * _UNITS[match[2]]
+
+
+def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """What `parse` makes of a text, None of the text `none`."""
+    return lambda text: None if text.strip().lower() == "none" else parse(text)
+
+
+def _frames(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= len(text) <= 9 and int(text)):
+        raise SettingsError(f"{text!r}: write a number of frames, from 1")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 < (seconds := float(text)) <= 86_400:
+            return seconds
+    raise SettingsError(f"{text!r}: write a number of seconds, above 0, or none")
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    default=8765,
+    show_default=True,
+    help="The port to listen on; 0 takes a free one.",
+)
+@click.option("--unix", metavar="PATH", help="Listen on a Unix socket instead.")
+@click.option(
+    "--fd",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Listen on an inherited socket instead, such as 3 from systemd, 0 from supervisord.",
+)
+@click.option(
+    "--settings",
+    callback=parsed(parse_settings),
+    metavar="BITS/LEVEL",
+    default=str(REFERENCE),
+    show_default=True,
+    help="Window Bits and Memory Level of permessage-deflate, or off.",
+)
+@click.option(
+    "--reply",
+    type=click.Choice(("echo", "corpus")),
+    default="echo",
+    show_default=True,
+    help="Answer a message with itself, or with the next one of a corpus.",
+)
+@click.option("--corpus", "corpus_path", metavar="CORPUS", help="The messages of --reply corpus.")
+@click.option(
+    "--implementation",
+    type=click.Choice(server.IMPLEMENTATIONS),
+    default="asyncio",
+    show_default=True,
+    help="websockets' implementation: a task or a thread a connection.",
+)
+@click.option(
+    "--max-size",
+    callback=parsed(_or_none(_bytes)),
+    metavar="BYTES",
+    show_default="websockets' own",
+    help="The largest message that is accepted, such as 64KiB, or none.",
+)
+@click.option(
+    "--max-queue",
+    callback=parsed(_or_none(_frames)),
+    metavar="FRAMES",
+    show_default="websockets' own",
+    help="How many received frames may wait, or none.",
+)
+@click.option(
+    "--write-limit",
+    callback=parsed(_bytes),
+    metavar="BYTES",
+    show_default="websockets' own",
+    help="How much may wait to be written before sending waits; asyncio only.",
+)
+@click.option(
+    "--ping-interval",
+    callback=parsed(_or_none(_seconds)),
+    metavar="SECONDS",
+    show_default="websockets' own",
+    help="How often clients are pinged, or none.",
+)
+@click.option(
+    "--tls",
+    nargs=2,
+    metavar="CERT KEY",
+    help="Serve wss:// with this certificate and private key (PEM files).",
+)
+@click.option(
+    "--grace",
+    type=click.FloatRange(min=0),
+    metavar="SECONDS",
+    default=10.0,
+    show_default=True,
+    help="How long to wait for connections when stopped.",
+)
+@click.pass_context
+def serve(
+    context: click.Context,
+    host: str,
+    port: int,
+    unix: str | None,
+    fd: int | None,
+    settings: DeflateSettings | None,
+    reply: str,
+    corpus_path: str | None,
+    implementation: server.Implementation,
+    max_size: int | None,
+    max_queue: int | None,
+    write_limit: int | None,
+    ping_interval: float | None,
+    tls: tuple[str, str] | None,
+    grace: float,
+) -> int:
+    """Run a WebSocket server that answers every message.
+
+    GET /health/ answers 200 OK, GET /stats/ describes the server in JSON. SIGTERM and Ctrl-C stop
+    it gracefully: it accepts nothing more, answers what it has received, and closes connections
+    with 1001. A second signal ends it at once.
+    """
+
+    def is_given(name: str) -> bool:
+        source = context.get_parameter_source(name)
+        return source is not None and source != click.core.ParameterSource.DEFAULT
+
+    places = [name for name in ("unix", "fd") if is_given(name)]
+    places += ["host/--port"] if is_given("host") or is_given("port") else []
+    if len(places) > 1:
+        raise click.UsageError(f"--{places[0]} and --{places[1]}: choose one place to listen on")
+    if implementation == "sync" and write_limit is not None:
+        raise click.UsageError("--write-limit: threads have no such limit; use asyncio")
+    if (reply == "corpus") != (corpus_path is not None):
+        raise click.UsageError("--reply corpus and --corpus CORPUS need each other")
+    replies = None
+    if corpus_path is not None:
+        replies = list(load_corpus(corpus_path).messages())
+    given: dict[str, float | None] = {
+        "max_size": max_size,
+        "max_queue": max_queue,
+        "write_limit": write_limit,
+        "ping_interval": ping_interval,
+    }
+    limits = {name: value for name, value in given.items() if is_given(name)}
+    tls_context = _tls_context(*tls) if tls else None
+    raise_descriptor_limit()
+    with contextlib.ExitStack() as stack:
+        sock = _listen(stack, host, port, unix, fd)
+
+        def say(what: str) -> None:
+            emit(f"wsbench serve: {what}\n")
+
+        application = Application(replies)
+        cut = server.serve(
+            sock,
+            application,
+            settings,
+            implementation=implementation,
+            limits=limits,
+            tls=tls_context,
+            grace_seconds=grace,
+            started=lambda: say(
+                f"listening on {address(sock, tls=tls is not None)} "
+                f"({settings or 'off'}, {reply}, {implementation})"
+            ),
+        )
+        stats = application.stats()
+        say(
+            f"stopped after {stats.messages:,} messages on {stats.accepted:,} connections"
+            + (f"; cut {cut:,} that did not end within {grace:g} s" if cut else "")
+        )
+    # Threads in the middle of a handshake would hold the process for seconds.
+    sys.stdout.flush()
+    os._exit(EXIT_DONE)
+
+
+def _tls_context(certificate: str, key: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        # OpenSSL does not say which of the files it means.
+        reason = getattr(error, "reason", None) or error.strerror
+        raise click.UsageError(
+            f"--tls {certificate} {key}: {reason}; give a certificate and its key as PEM files"
+        ) from error
+    return context
+
+
+def _listen(
+    stack: contextlib.ExitStack, host: str, port: int, unix: str | None, fd: int | None
+) -> socket.socket:
+    place = f"--fd {fd}" if fd is not None else f"--unix {unix}" if unix else f"{host}:{port}"
+    try:
+        if fd is not None:
+            return stack.enter_context(contextlib.closing(inherited(fd)))
+        if unix is not None:
+            return stack.enter_context(listen_unix(unix))
+        return stack.enter_context(contextlib.closing(listen_tcp(host, port)))
+    except OSError as error:
+        raise click.UsageError(
+            f"{place}: {error.strerror or error}; name another place to listen on"
+        ) from error
