@@ -32,7 +32,8 @@ class Echo(WebSocketHandler):
 
     def open(self) -> None:
         self.connections.add(self)
-        # The other servers' libraries do this; without it, TCP may hold back small messages.
+        # As the other servers' libraries do: else TCP holds back the second of two small messages
+        # until the client has acknowledged the first, which takes up to 40 ms.
         self.set_nodelay(True)
 
     async def on_message(self, message: str | bytes) -> None:
@@ -45,20 +46,26 @@ class Echo(WebSocketHandler):
 
 
 async def serve(port: int, compression: bool) -> None:
-    """Serve until SIGTERM, then close what is open."""
+    """Serve until SIGTERM or SIGINT, then close what is open."""
     loop = asyncio.get_running_loop()
     terminated = asyncio.Event()
-    loop.add_signal_handler(signal.SIGTERM, terminated.set)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, terminated.set)
     app = Application([("/", Echo, {"compression": compression})])
     server = app.listen(port, address="127.0.0.1")
     await terminated.wait()
     server.stop()
-    for connection in list(Echo.connections):
+    connections = [connection for connection in Echo.connections if connection.ws_connection]
+    streams = [connection.ws_connection.stream for connection in connections]
+    for connection in connections:
         connection.close(1001)
-    # A client that no longer reads does not answer; its connection ends with the process.
+    # A client that no longer reads does not answer, so that its stream is closed instead.
     deadline = loop.time() + 1
     while Echo.connections and loop.time() < deadline:
         await asyncio.sleep(0.01)
+    for stream in streams:
+        stream.close()
+    await asyncio.sleep(0)  # for what waits on a stream to end
 
 
 def main() -> None:

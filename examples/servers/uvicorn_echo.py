@@ -10,8 +10,8 @@ level 8. All have zlib's default level, 6, keep the context, and compress every 
 """
 
 import argparse
+import os
 import signal
-import sys
 import warnings
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -46,9 +46,10 @@ def main() -> None:
         "--ws", choices=[name for name in WS_PROTOCOLS if name != "none"], default="auto"
     )
     options = parser.parse_args()
-    # uvicorn shuts down at SIGTERM, then raises it again for the handler from before: without
-    # this one the process would end by the signal instead of with 0.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    # uvicorn shuts down at SIGTERM, then raises it again for the handler from before: without this
+    # one the process would end by the signal, not with 0. Nothing is left to do by then, and
+    # `sys.exit` would wait for clients that no longer read.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     # That `websockets` is deprecated is said above, and need not be said at every start.
     warnings.filterwarnings("ignore", category=UserWarning, module="uvicorn")
     uvicorn.run(

@@ -13,6 +13,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wsbench._connections import (
+        CommandServer,
+        OwnServer,
+        RunningServer,
+        measure_connections,
+    )
     from wsbench._sweep import Progress, SweepInterrupted, sweep
     from wsbench.corpus import Corpus, Message, Stream, load_corpus
     from wsbench.errors import (
@@ -24,21 +30,25 @@ if TYPE_CHECKING:
     )
     from wsbench.report import render
     from wsbench.results import Results, load_results
-    from wsbench.settings import LADDER, REFERENCE, DeflateSettings, cross
+    from wsbench.settings import BROWSER, LADDER, REFERENCE, DeflateSettings, cross
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "BROWSER",
     "LADDER",
     "REFERENCE",
+    "CommandServer",
     "Corpus",
     "CorpusError",
     "DeflateSettings",
     "MeasurementError",
     "Message",
+    "OwnServer",
     "Progress",
     "Results",
     "ResultsError",
+    "RunningServer",
     "SettingsError",
     "Stream",
     "SweepInterrupted",
@@ -46,6 +56,7 @@ __all__ = [
     "cross",
     "load_corpus",
     "load_results",
+    "measure_connections",
     "render",
     "sweep",
 ]
@@ -53,8 +64,13 @@ __all__ = [
 # Where each public name is defined. They are imported at first use (PEP 562): importing all of
 # them takes several times as long as `wsbench --help` may take.
 _DEFINED_IN = {
+    "BROWSER": "wsbench.settings",
     "LADDER": "wsbench.settings",
     "REFERENCE": "wsbench.settings",
+    "CommandServer": "wsbench._connections",
+    "OwnServer": "wsbench._connections",
+    "RunningServer": "wsbench._connections",
+    "measure_connections": "wsbench._connections",
     "Corpus": "wsbench.corpus",
     "DeflateSettings": "wsbench.settings",
     "Message": "wsbench.corpus",

@@ -45,7 +45,10 @@ _PIECES_PER_WORKER = 3
 
 
 class Progress(NamedTuple):
-    """How far a sweep has come: `fraction` 0 to 1 of the `phase`: "size", "time" or "memory"."""
+    """How far a measurement has come: `fraction` 0 to 1 of the `phase`.
+
+    Phases are "size", "time" and "memory"; of live connections, "allocated" and the settings.
+    """
 
     phase: str
     fraction: float
@@ -103,7 +106,7 @@ def sweep(
     compressing = in_table_order({item for item in settings if item is not None} | {reference})
     if jobs < 1:
         raise SettingsError(f"jobs {jobs}: choose a number from 1")
-    summary, environment = _summary(corpus), current_environment()
+    summary, environment = corpus_summary(corpus), current_environment()
     timing, warnings = None, list[str]()
     if time:
         if traffic not in TRAFFICS:
@@ -247,7 +250,12 @@ def _sizes(
             ) from error
 
 
-def _summary(corpus: Corpus) -> CorpusSummary:
+def corpus_summary(corpus: Corpus) -> CorpusSummary:
+    """What a record says of the corpus.
+
+    Raises:
+        CorpusError: if it has no messages.
+    """
     try:
         statistics = corpus.statistics()
     except ValueError as error:

@@ -8,9 +8,10 @@ from websockets.extensions.permessage_deflate import (
     ServerPerMessageDeflateFactory,
 )
 from websockets.frames import Frame, Opcode
+from websockets.headers import parse_extension
 
 from wsbench.corpus.model import Message
-from wsbench.settings import DeflateSettings, Strategy
+from wsbench.settings import BROWSER, DeflateSettings, Offer, Strategy
 
 _ZLIB_STRATEGIES: dict[Strategy, int] = {
     "default": zlib.Z_DEFAULT_STRATEGY,
@@ -57,6 +58,44 @@ def client_factory(settings: DeflateSettings) -> ClientPerMessageDeflateFactory:
         server_max_window_bits=settings.window_bits,
         client_max_window_bits=settings.window_bits,
         compress_settings=_compress_settings(settings),
+    )
+
+
+def offer_factories(offer: Offer) -> list[ClientPerMessageDeflateFactory] | None:
+    """What a client is given to make an offer, if it makes one."""
+    if offer is None:
+        return None
+    if offer == BROWSER:
+        return [
+            ClientPerMessageDeflateFactory(
+                client_max_window_bits=True, compress_settings=zlib_settings(BROWSER)
+            )
+        ]
+    return [client_factory(offer)]
+
+
+def zlib_settings(offer: Offer) -> dict[str, int]:
+    """What a client that made this offer compresses with, as arguments of zlib's deflateInit2."""
+    return _compress_settings(offer) if isinstance(offer, DeflateSettings) else {}
+
+
+def is_negotiated(settings: DeflateSettings | None, header: str) -> bool:
+    """Whether a server's `Sec-WebSocket-Extensions` header says exactly these settings.
+
+    As far as it can: memory level, level and strategy are not negotiated. What it leaves out is
+    15 window bits, and context takeover (RFC 7692, section 7.1).
+    """
+    agreed = [
+        dict(parameters)
+        for name, parameters in (parse_extension(header) if header else [])
+        if name == PerMessageDeflate.name
+    ]
+    if settings is None or not agreed:
+        return settings is None and not agreed
+    return all(
+        int(agreed[0].get(f"{side}_max_window_bits") or 15) == settings.window_bits
+        and (f"{side}_no_context_takeover" in agreed[0]) != settings.context_takeover
+        for side in ("server", "client")
     )
 
 

@@ -9,11 +9,14 @@ import msgspec
 from wsbench.environment import Environment
 from wsbench.errors import ResultsError
 from wsbench.files import write_atomically
-from wsbench.settings import DeflateSettings
+from wsbench.settings import DeflateSettings, Offer
 
 # Whether all connections send the same message, or each its own.
 Traffic = Literal["independent", "broadcast"]
 TRAFFICS: tuple[Traffic, ...] = get_args(Traffic)
+
+# Physical memory: what a process holds alone, or what it holds counting shared pages in full.
+ResidentKind = Literal["uss", "rss"]
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -103,16 +106,76 @@ class TimingSummary(msgspec.Struct, frozen=True, kw_only=True):
     stopped: Literal["precision", "max_seconds", "interrupted"]
 
 
+class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
+    """Nanoseconds from sending a message to having its whole answer: percentiles."""
+
+    p50: Count
+    p99: Count
+
+
+class Live(msgspec.Struct, frozen=True, kw_only=True):
+    """What one more of `connections` connections costs a real server, measured from outside.
+
+    Resident bytes per connection: once it is open, after one message each way, and after all of
+    the summary's `messages`. `kernel_bytes` is what sockets hold beside that, in buffers, at both
+    ends. CPU time is the server's, a message in and its answer out. `negotiated` is the server's
+    `Sec-WebSocket-Extensions` header, empty if there is none. None is what was not reached, or what
+    the system does not tell.
+    """
+
+    connections: Annotated[int, msgspec.Meta(ge=1)]
+    negotiated: str
+    resident_opened_bytes: int | None = None
+    resident_after_one_bytes: int | None = None
+    resident_bytes: int | None = None
+    kernel_bytes: int | None = None
+    cpu_ns_per_message: Count | None = None
+    round_trip_ns: RoundTrip | None = None
+
+
+class LiveSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """Which server was measured, and how it was used.
+
+    `server` is a command or a process, `implementation` that of `wsbench serve`, None for others.
+    Each connection sent `messages` messages, `in_flight` were under way at a time, and `processes`
+    processes held the clients. `resident` says what the system told: USS, or RSS, which counts
+    memory that is shared with other processes in full.
+    """
+
+    server: str
+    implementation: Literal["asyncio", "sync"] | None
+    tls: bool
+    connections: Annotated[int, msgspec.Meta(ge=1)]
+    messages: Annotated[int, msgspec.Meta(ge=1)]
+    in_flight: Annotated[int, msgspec.Meta(ge=1)]
+    processes: Annotated[int, msgspec.Meta(ge=1)]
+    resident: ResidentKind | None
+    seconds: Annotated[float, msgspec.Meta(ge=0)]
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of one settings, None being compression disabled.
 
-    A quantity that was not asked for, or not reached, is None, or empty for the times.
+    Of a live server, `settings` are what was offered, which may be what browsers offer, "browser";
+    what came of it is in `live`. A quantity that was not asked for, or not reached, is None, or
+    empty for the times.
     """
 
-    settings: DeflateSettings | None
+    settings: Offer
     memory: Memory | None = None
     size: Size | None = None
     time: tuple[Time, ...] = ()
+    live: Live | None = None
+
+    @property
+    def deflate(self) -> DeflateSettings | None:
+        """The settings, if they are definite and compression is not disabled."""
+        return self.settings if isinstance(self.settings, DeflateSettings) else None
+
+    @property
+    def label(self) -> str:
+        """`12/5`, `off` or `browser`."""
+        return "off" if self.settings is None else str(self.settings)
 
     def time_at(self, connections: int) -> Time | None:
         """The time with so many connections, if it was measured."""
@@ -120,13 +183,14 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """One sweep. `rows` are in table order: the reference among them, the disabled row last.
+    """One sweep, or what live connections cost (`live`). `rows` are in table order, the disabled
+    one last; of a sweep, the reference is among them.
 
     `warnings` say what on the machine disturbed the measurement, or what was changed to fit it.
 
     Raises:
-        ValueError: if a settings stands in two rows, or a record that is not partial has no row
-            for the reference.
+        ValueError: if a settings stands in two rows, or a record of a sweep that is not partial
+            has no row for the reference.
     """
 
     schema: Literal["wsbench.result/1"]
@@ -138,16 +202,17 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     reference: DeflateSettings
     rows: tuple[Row, ...]
     timing: tuple[TimingSummary, ...] = ()
+    live: LiveSummary | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         settings = [row.settings for row in self.rows]
         if len(set(settings)) < len(settings):
             raise ValueError("`rows` holds the same settings twice")
-        if not self.partial and self.reference not in settings:
+        if not self.partial and self.live is None and self.reference not in settings:
             raise ValueError(f"`rows` holds none for the reference, {self.reference}")
 
-    def row(self, settings: DeflateSettings | None) -> Row | None:
+    def row(self, settings: Offer) -> Row | None:
         """The row of these settings, if there is one."""
         return next((row for row in self.rows if row.settings == settings), None)
 

@@ -84,6 +84,11 @@ class DeflateSettings(msgspec.Struct, frozen=True):
 # What websockets negotiates unless told otherwise.
 REFERENCE = DeflateSettings(12, 5)
 
+# What a browser offers: it leaves the windows to the server.
+BROWSER: Literal["browser"] = "browser"
+# What a client offers: exact settings, no compression (None), or what a browser does.
+Offer = DeflateSettings | Literal["browser"] | None
+
 # The rows of the table in websockets' documentation; the row "off" is added by every sweep.
 LADDER = tuple(DeflateSettings(bits, bits - 7) for bits in reversed(WINDOW_BITS))
 
@@ -95,6 +100,15 @@ def parse_settings(text: str) -> DeflateSettings | None:
         SettingsError: if the text has another form, or a value is out of range.
     """
     return None if text == "off" else DeflateSettings.parse(text)
+
+
+def parse_offer(text: str) -> Offer:
+    """An offer from `12/5`, `off` or `browser`.
+
+    Raises:
+        SettingsError: if the text has another form, or a value is out of range.
+    """
+    return BROWSER if text == BROWSER else parse_settings(text)
 
 
 def cross(window_bits: Iterable[int], memory_levels: Iterable[int]) -> list[DeflateSettings]:

@@ -3,10 +3,10 @@
 //     npm install --prefix examples/servers/node_ws
 //     node examples/servers/node_ws/server.js --port 8801
 //
-// What `perMessageDeflate: true` amounts to in ws 8.23.0: both windows of 15 bits, unless the client
-// asks for smaller ones; Node's defaults for the rest, which are zlib's memory level 8 and level 6;
-// the context is kept. A connection's compressor is made at its first message, and all work in
-// Node's thread pool, at most 10 at a time (`concurrencyLimit`).
+// What `perMessageDeflate: true` amounts to in ws 8.23.0: both windows of 15 bits, unless the
+// client asks for smaller ones; Node's defaults, memory level 8 and level 6; the context is kept.
+// A connection's compressor is made at its first message, and works in Node's thread pool, with at
+// most 10 messages of all connections there at a time (`concurrencyLimit`).
 
 import { parseArgs } from 'node:util';
 

@@ -8,8 +8,55 @@ import click
 from wsbench.corpus import FORMATS as CORPUS_FORMATS
 from wsbench.errors import SettingsError
 from wsbench.report import FORMATS as REPORT_FORMATS
+from wsbench.settings import MEMORY_LEVELS, WINDOW_BITS, DeflateSettings, cross, parse_numbers
 
 Parsed = TypeVar("Parsed")
+
+
+def parsed(
+    parse: Callable[[str], Parsed],
+) -> Callable[[click.Context, click.Parameter, str | None], Parsed | None]:
+    """A callback for an option whose text a function of wsbench parses."""
+
+    def callback(ctx: click.Context, param: click.Parameter, value: str | None) -> Parsed | None:
+        if value is None:
+            return None
+        try:
+            return parse(value)
+        except SettingsError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+
+    return callback
+
+
+def parsed_each(
+    parse: Callable[[str], Parsed],
+) -> Callable[[click.Context, click.Parameter, tuple[str, ...]], list[Parsed]]:
+    """The same for an option that can be repeated."""
+
+    def callback(
+        ctx: click.Context, param: click.Parameter, values: tuple[str, ...]
+    ) -> list[Parsed]:
+        try:
+            return [parse(value) for value in values]
+        except SettingsError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+
+    return callback
+
+
+def points(
+    window_bits: list[int] | None, memory_levels: list[int] | None
+) -> list[DeflateSettings] | None:
+    """Every combination of what was given with all values of what was not; None without either.
+
+    Raises:
+        SettingsError: if a value is out of range.
+    """
+    if window_bits is None and memory_levels is None:
+        return None
+    return cross(window_bits or WINDOW_BITS, memory_levels or MEMORY_LEVELS)
+
 
 corpus_argument = click.argument("corpus_path", metavar="CORPUS")
 
@@ -36,18 +83,22 @@ output_option = click.option(
     "-o", "--output", metavar="FILE", help="Print to this file instead of standard output."
 )
 
+save_option = click.option(
+    "--save", metavar="FILE", help="Save the record of results (JSON) for report."
+)
 
-def parsed(
-    parse: Callable[[str], Parsed],
-) -> Callable[[click.Context, click.Parameter, str | None], Parsed | None]:
-    """A callback for an option whose text a function of wsbench parses."""
+quiet_option = click.option("--quiet", is_flag=True, help="No progress bars and no remarks.")
 
-    def callback(ctx: click.Context, param: click.Parameter, value: str | None) -> Parsed | None:
-        if value is None:
-            return None
-        try:
-            return parse(value)
-        except SettingsError as error:
-            raise click.BadParameter(str(error), ctx, param) from error
+window_bits_option = click.option(
+    "--window-bits",
+    callback=parsed(parse_numbers),
+    metavar="RANGE",
+    help="Window Bits, such as 9-15 or 9,12,15.",
+)
 
-    return callback
+memory_level_option = click.option(
+    "--memory-level",
+    callback=parsed(parse_numbers),
+    metavar="RANGE",
+    help="Memory Levels, such as 1-9 or 5,8.",
+)

@@ -35,6 +35,15 @@ def check_target(option: str, path: str | None, input_path: str) -> None:
         ) from error
 
 
+def check_targets(output: str | None, save: str | None, input_path: str | None) -> None:
+    """Raise click.UsageError unless both files can be written, and are not the same."""
+    # Without an input there is nothing to be spared, as with standard input.
+    check_target("--output", output, input_path or "-")
+    check_target("--save", save, input_path or "-")
+    if save is not None and output is not None and is_same_file(save, output):
+        raise click.UsageError(f"--save and --output are both {save}; name two files")
+
+
 def is_same_file(path: str | Path, other: str | Path) -> bool:
     """Whether two names lead to the same place, which need not exist."""
     return os.path.realpath(path) == os.path.realpath(other)

@@ -1,37 +1,33 @@
 """wsbench compress: sweep a corpus, print the table."""
 
-import signal
-from pathlib import Path
-from types import FrameType
-
 import click
 
-from wsbench._sweep import SweepInterrupted, sweep
-from wsbench.cli import EXIT_DONE, EXIT_INTERRUPTED, remark
+from wsbench._sweep import sweep
+from wsbench.cli._measure import measure
 from wsbench.cli._options import (
     corpus_argument,
     corpus_format_option,
     decode_option,
     format_option,
+    memory_level_option,
     output_option,
     parsed,
+    points,
+    quiet_option,
+    save_option,
+    window_bits_option,
 )
-from wsbench.cli._output import check_target, emit, is_same_file
-from wsbench.cli._progress import ProgressBars
+from wsbench.cli._output import check_targets
 from wsbench.corpus import load_corpus
 from wsbench.environment import available_cpus
-from wsbench.errors import MeasurementError
 from wsbench.report import render
-from wsbench.results import TRAFFICS, Results, Traffic
+from wsbench.results import TRAFFICS, Traffic
 from wsbench.settings import (
     LADDER,
-    MEMORY_LEVELS,
     REFERENCE,
     STRATEGIES,
-    WINDOW_BITS,
     DeflateSettings,
     Strategy,
-    cross,
     parse_numbers,
     vary,
 )
@@ -40,18 +36,8 @@ from wsbench.settings import (
 @click.command()
 @corpus_argument
 @corpus_format_option
-@click.option(
-    "--window-bits",
-    callback=parsed(parse_numbers),
-    metavar="RANGE",
-    help="Window Bits, such as 9-15 or 9,12,15.",
-)
-@click.option(
-    "--memory-level",
-    callback=parsed(parse_numbers),
-    metavar="RANGE",
-    help="Memory Levels, such as 1-9 or 5,8.",
-)
+@window_bits_option
+@memory_level_option
 @click.option(
     "--level",
     "levels",
@@ -124,8 +110,8 @@ from wsbench.settings import (
 )
 @format_option
 @output_option
-@click.option("--save", metavar="FILE", help="Save the record of results (JSON) for report.")
-@click.option("--quiet", is_flag=True, help="No progress bars and no remarks.")
+@save_option
+@quiet_option
 def compress(
     corpus_path: str,
     corpus_format: str | None,
@@ -157,73 +143,32 @@ def compress(
     documentation: 15/8, 14/7, 13/6, 12/5, 11/4, 10/3, 9/2 and compression disabled. With both,
     they are every combination; with one, the other takes all its values.
     """
-    check_target("--output", output, corpus_path)
-    check_target("--save", save, corpus_path)
-    if save is not None and output is not None and is_same_file(save, output):
-        raise click.UsageError(f"--save and --output are both {save}; name two files")
+    check_targets(output, save, corpus_path)
     settings = vary(
-        _points(window_bits, memory_level),
+        points(window_bits, memory_level) or LADDER,
         levels=levels,
         strategies=strategies,
         context_takeover=not no_context_takeover,
     )
     corpus = load_corpus(corpus_path, corpus_format)
 
-    def deliver(results: Results) -> None:
-        if not quiet:
-            for warning in results.warnings:
-                remark(f"warning: {warning}")
-        _deliver(results, render(results, format, decode=decode), output, save)
-
-    signal.signal(signal.SIGINT, _interrupt_once)
-    try:
-        with ProgressBars(quiet=quiet) as progress:
-            results = sweep(
-                corpus,
-                settings,
-                reference=reference,
-                memory=not no_memory,
-                time=not no_time,
-                connections=connections or None,
-                traffic=traffic,
-                decode=decode,
-                precision=precision_points / 100,
-                max_seconds=max_seconds,
-                jobs=jobs,
-                progress=progress,
-            )
-    except SweepInterrupted as interrupted:
-        deliver(interrupted.results)
-        if not quiet:
-            remark("interrupted: the results are partial")
-        return EXIT_INTERRUPTED
-    except MeasurementError as error:
-        if error.results is not None:
-            deliver(error.results)
-        raise
-    deliver(results)
-    return EXIT_DONE
-
-
-def _interrupt_once(_signum: int, _frame: FrameType | None) -> None:
-    # Whoever presses Ctrl-C twice wants an end, not the loss of what the first one delivers.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    raise KeyboardInterrupt
-
-
-def _points(
-    window_bits: list[int] | None, memory_levels: list[int] | None
-) -> tuple[DeflateSettings, ...] | list[DeflateSettings]:
-    """The ladder, or every combination of what was given with all values of what was not."""
-    if window_bits is None and memory_levels is None:
-        return LADDER
-    return cross(window_bits or WINDOW_BITS, memory_levels or MEMORY_LEVELS)
-
-
-def _deliver(results: Results, text: str, output: str | None, save: str | None) -> None:
-    """Save first: a terminal that went away must not cost the record; then print all the same."""
-    try:
-        if save is not None:
-            results.save(Path(save))
-    finally:
-        emit(text, output)
+    return measure(
+        lambda progress: sweep(
+            corpus,
+            settings,
+            reference=reference,
+            memory=not no_memory,
+            time=not no_time,
+            connections=connections or None,
+            traffic=traffic,
+            decode=decode,
+            precision=precision_points / 100,
+            max_seconds=max_seconds,
+            jobs=jobs,
+            progress=progress,
+        ),
+        lambda results: render(results, format, decode=decode),
+        output=output,
+        save=save,
+        quiet=quiet,
+    )

@@ -51,8 +51,9 @@ def serve(
     Nothing more is accepted, every message that was received is answered, and connections are
     closed with 1001 (going away), for at most `grace_seconds`. A second signal ends the process at
     once. `limits` are arguments of websockets' `serve`: `max_size`, `max_queue`, `write_limit`,
-    which threads do not have, and `ping_interval`; `tls` makes it wss://. `started` is called when signals are waited for. Returns the number of connections that
-    had to be cut. To be called in the main thread.
+    which threads do not have, and `ping_interval`; `tls` makes it wss://. `started` is called when
+    signals are waited for. Returns the number of connections that had to be cut. To be called in
+    the main thread.
     """
     server = (_AsyncioServer if implementation == "asyncio" else _SyncServer)(application)
     arguments = {

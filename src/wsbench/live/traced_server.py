@@ -1,23 +1,39 @@
 """The process under measurement: an echo server a settings, with every allocation traced.
 
 Run as `python -m wsbench.live.traced_server` by `wsbench.live.target`, which it talks to in JSON
-lines: it reads the settings from standard input, writes a `Listening` line, and ends when standard
+lines: it reads a `Request` from standard input, writes a `Listening` line, and ends when standard
 input does. Each connection echoes a text and a binary message and is then told the bytes traced.
 """
 
 import asyncio
 import contextlib
 import gc
-import socket
+import os
+import ssl
 import sys
+import threading
 import tracemalloc
+from collections.abc import Callable
+from typing import Any
 
 import msgspec
-from websockets.asyncio.server import ServerConnection, serve
+import websockets.asyncio.server
+import websockets.sync.server
+from websockets.exceptions import ConnectionClosed
 
 from wsbench.corpus.model import Message
 from wsbench.deflate import endpoint, frame, server_factory
+from wsbench.live.listen import listen_tcp
+from wsbench.live.server import Implementation
 from wsbench.settings import DeflateSettings
+
+
+class Request(msgspec.Struct, frozen=True):
+    """Which settings to serve, and how; `tls` names a certificate and its key."""
+
+    settings: list[DeflateSettings | None]
+    implementation: Implementation
+    tls: tuple[str, str] | None
 
 
 class Listener(msgspec.Struct, frozen=True):
@@ -34,39 +50,71 @@ class Listening(msgspec.Struct, frozen=True):
     listeners: list[Listener]
 
 
-async def run(settings: list[DeflateSettings | None]) -> None:
-    """Serve every settings on a port of its own until standard input ends."""
+def run(request: Request) -> None:
+    """Serve every settings on a port of its own until standard input ends.
+
+    Raises:
+        OSError: if the certificate or its key cannot be read.
+    """
+    context = None
+    if request.tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*request.tls)
+    serve = _serve_in_tasks if request.implementation == "asyncio" else _serve_in_threads
     tracemalloc.start()
-    async with contextlib.AsyncExitStack() as stack:
-        listeners = []
-        for item in settings:
-            extensions = [server_factory(item)] if item else None
-            sock = _listening_socket()
-            await stack.enter_async_context(
-                serve(_echo, sock=sock, compression=None, extensions=extensions)
-            )
-            listeners.append(Listener(sock.getsockname()[1], *_codec_bytes(item)))
-        # What is alive by now stays: collections need not look at it again.
-        gc.collect()
-        gc.freeze()
-        sys.stdout.buffer.write(msgspec.json.encode(Listening(listeners)) + b"\n")
-        sys.stdout.buffer.flush()
-        await asyncio.to_thread(sys.stdin.buffer.read)
+    listeners, arguments = [], []
+    for item in request.settings:
+        sock = listen_tcp("127.0.0.1", 0)
+        listeners.append(Listener(sock.getsockname()[1], *_codec_bytes(item)))
+        extensions = [server_factory(item)] if item else None
+        arguments.append(
+            {"sock": sock, "ssl": context, "compression": None, "extensions": extensions}
+        )
+    serve(arguments, lambda: _say(Listening(listeners)))
 
 
-def _listening_socket() -> socket.socket:
-    # asyncio, asked to make the socket, passes over a lack of descriptors in silence; given one
-    # that does not name TCP, it leaves Nagle's algorithm on, at 40 ms a message.
-    sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    sock.bind(("127.0.0.1", 0))
-    return sock
+def _say(listening: Listening) -> None:
+    # What is alive by now stays: collections need not look at it again.
+    gc.collect()
+    gc.freeze()
+    sys.stdout.buffer.write(msgspec.json.encode(listening) + b"\n")
+    sys.stdout.buffer.flush()
 
 
-async def _echo(connection: ServerConnection) -> None:
+def _serve_in_tasks(arguments: list[dict[str, Any]], started: Callable[[], None]) -> None:
+    async def run() -> None:
+        async with contextlib.AsyncExitStack() as stack:
+            for item in arguments:
+                await stack.enter_async_context(websockets.asyncio.server.serve(_echo, **item))
+            started()
+            await asyncio.to_thread(sys.stdin.buffer.read)
+
+    asyncio.run(run())
+
+
+def _serve_in_threads(arguments: list[dict[str, Any]], started: Callable[[], None]) -> None:
+    for item in arguments:
+        server = websockets.sync.server.serve(_echo_in_thread, **item)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    started()
+    sys.stdin.buffer.read()
+    # Threads that wait for messages would keep the process.
+    os._exit(0)
+
+
+async def _echo(connection: websockets.asyncio.server.ServerConnection) -> None:
     for _ in range(2):
         await connection.send(await connection.recv())
     await connection.send(str(_traced_bytes()))
     await connection.wait_closed()
+
+
+def _echo_in_thread(connection: websockets.sync.server.ServerConnection) -> None:
+    for _ in range(2):
+        connection.send(connection.recv())
+    connection.send(str(_traced_bytes()))
+    with contextlib.suppress(ConnectionClosed):
+        connection.recv()
 
 
 def _traced_bytes() -> int:
@@ -92,5 +140,4 @@ def _codec_bytes(settings: DeflateSettings | None) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    requested = msgspec.json.decode(sys.stdin.buffer.readline(), type=list[DeflateSettings | None])
-    asyncio.run(run(requested))
+    run(msgspec.json.decode(sys.stdin.buffer.readline(), type=Request))

@@ -3,17 +3,18 @@
 import contextlib
 import itertools
 import socket
+import ssl
 import statistics
 from collections.abc import Iterator, Sequence
 
 import msgspec
 from websockets.exceptions import WebSocketException
-from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.sync.client import ClientConnection, connect
 
-from wsbench.deflate import client_factory
+from wsbench.deflate import is_negotiated, offer_factories
 from wsbench.errors import MeasurementError
-from wsbench.live.target import traced_server
+from wsbench.live.server import Implementation
+from wsbench.live.target import Tls, traced_server
 from wsbench.live.traced_server import Listener
 from wsbench.results import Memory
 from wsbench.settings import DeflateSettings
@@ -24,6 +25,9 @@ TIMEOUT_SECONDS = 30
 
 def measure_memory(
     settings: Sequence[DeflateSettings | None],
+    *,
+    implementation: Implementation = "asyncio",
+    tls: Tls | None = None,
 ) -> Iterator[tuple[DeflateSettings | None, Memory]]:
     """Memory per connection of each settings, in their order, as each is measured.
 
@@ -38,14 +42,14 @@ def measure_memory(
     # Level and strategy take no memory; each is measured once for all of them, on one listener.
     distinct = list(dict.fromkeys(map(_what_takes_memory, settings)))
     measured: dict[DeflateSettings | None, Memory] = {}
-    with traced_server(distinct) as listeners:
+    with traced_server(distinct, implementation, tls) as listeners:
         listener_of = dict(zip(distinct, listeners, strict=True))
         # The first connections of a process find caches empty that later ones find filled.
-        _memory(distinct[0], listeners[0])
+        _memory(distinct[0], listeners[0], tls)
         for item in settings:
             same = _what_takes_memory(item)
             if same not in measured:
-                measured[same] = _memory(same, listener_of[same])
+                measured[same] = _memory(same, listener_of[same], tls)
             yield item, measured[same]
 
 
@@ -56,11 +60,11 @@ def _what_takes_memory(settings: DeflateSettings | None) -> DeflateSettings | No
     return msgspec.structs.replace(settings, level=6, strategy="default")
 
 
-def _memory(settings: DeflateSettings | None, listener: Listener) -> Memory:
+def _memory(settings: DeflateSettings | None, listener: Listener, tls: Tls | None) -> Memory:
     try:
         with contextlib.ExitStack() as connections:
             readings = [
-                _traced_bytes(connections.enter_context(_connection(settings, listener.port)))
+                _traced_bytes(connections.enter_context(_connection(settings, listener.port, tls)))
                 for _ in range(CONNECTIONS + 1)
             ]
     except (OSError, WebSocketException) as error:
@@ -77,16 +81,20 @@ def _memory(settings: DeflateSettings | None, listener: Listener) -> Memory:
 
 
 @contextlib.contextmanager
-def _connection(settings: DeflateSettings | None, port: int) -> Iterator[ClientConnection]:
+def _connection(
+    settings: DeflateSettings | None, port: int, tls: Tls | None
+) -> Iterator[ClientConnection]:
     """A client connection that negotiated these settings."""
     # Given a socket, websockets does not look for a proxy in the environment.
     with (
         socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as sock,
         connect(
-            f"ws://127.0.0.1:{port}",
+            f"{'wss' if tls else 'ws'}://127.0.0.1:{port}",
             sock=sock,
+            # The server is ours, whatever name its certificate is for.
+            ssl=ssl._create_unverified_context() if tls else None,
             compression=None,
-            extensions=[client_factory(settings)] if settings else None,
+            extensions=offer_factories(settings),
             open_timeout=TIMEOUT_SECONDS,
         ) as connection,
     ):
@@ -95,24 +103,10 @@ def _connection(settings: DeflateSettings | None, port: int) -> Iterator[ClientC
 
 
 def _check_negotiated(connection: ClientConnection, settings: DeflateSettings | None) -> None:
-    negotiated = [
-        (
-            extension.local_max_window_bits,
-            extension.remote_max_window_bits,
-            extension.local_no_context_takeover,
-            extension.remote_no_context_takeover,
-        )
-        for extension in connection.protocol.extensions
-        if isinstance(extension, PerMessageDeflate)
-    ]
-    expected = []
-    if settings is not None:
-        no_context_takeover = not settings.context_takeover
-        expected = [(settings.window_bits,) * 2 + (no_context_takeover,) * 2]
-    if negotiated != expected:
-        raise MeasurementError(
-            f"{settings or 'off'}: asked for {expected}, but {negotiated} was negotiated"
-        )
+    assert connection.response is not None
+    header = ", ".join(connection.response.headers.get_all("Sec-WebSocket-Extensions"))
+    if not is_negotiated(settings, header):
+        raise MeasurementError(f"{settings or 'off'}: the server negotiated {header!r} instead")
 
 
 def _traced_bytes(connection: ClientConnection) -> int:

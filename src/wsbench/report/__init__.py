@@ -16,6 +16,13 @@ _RENDERERS = {
     "json": ("wsbench.report.data", "render_json"),
 }
 
+# The same for what live connections cost, where that needs another table.
+_LIVE_RENDERERS = _RENDERERS | {
+    "table": ("wsbench.report.live", "render_live_table"),
+    "markdown": ("wsbench.report.live", "render_live_markdown"),
+    "rst": ("wsbench.report.live", "render_live_rst"),
+}
+
 FORMATS = tuple(_RENDERERS)
 
 
@@ -29,6 +36,6 @@ def render(results: Results, format: str = "table", *, decode: bool = False) -> 
     """
     if format not in _RENDERERS:
         raise ResultsError(f"no report format {format!r}; choose one of {', '.join(FORMATS)}")
-    module, name = _RENDERERS[format]
+    module, name = (_RENDERERS if results.live is None else _LIVE_RENDERERS)[format]
     renderer: Callable[[Results, bool], str] = getattr(import_module(module), name)
     return renderer(results, decode)

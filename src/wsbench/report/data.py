@@ -11,6 +11,15 @@ from wsbench.results import Results, Row
 _SETTINGS = ("window_bits", "memory_level", "level", "strategy", "context_takeover")
 _MEMORY = ("connection_bytes", "connection_stdev_bytes", "deflate_bytes", "inflate_bytes")
 _SIZE = ("original_bytes", "compressed_bytes", "wire_bytes")
+_LIVE = (
+    "connections",
+    "negotiated",
+    "resident_opened_bytes",
+    "resident_after_one_bytes",
+    "resident_bytes",
+    "kernel_bytes",
+    "cpu_ns_per_message",
+)
 _TIME = (
     "encode_ns_per_message",
     "vs_reference",
@@ -32,7 +41,8 @@ def render_csv(results: Results, _decode: bool) -> str:
     """A header line, then one line a row, numbers in base units; what was not measured is empty.
 
     Ratios to the reference are fractions: 0.152 means 15.2 % more. The disabled row is `off`, and
-    has no settings. What begins with `at_1000_` was timed with 1,000 connections.
+    has no settings, nor has `browser`. What begins with `at_1000_` was timed with 1,000
+    connections, what begins with `live_` was measured on a live server.
     """
     columns = _columns(results)
     output = io.StringIO()
@@ -44,13 +54,18 @@ def render_csv(results: Results, _decode: bool) -> str:
 
 def _columns(results: Results) -> dict[str, Callable[[Row], object]]:
     columns: dict[str, Callable[[Row], object]] = {
-        "settings": lambda row: "off" if row.settings is None else str(row.settings),
-        **{name: _field(lambda row: row.settings, name) for name in _SETTINGS},
+        "settings": lambda row: row.label,
+        **{name: _field(lambda row: row.deflate, name) for name in _SETTINGS},
         "reference": lambda row: row.settings == results.reference,
         **{name: _field(lambda row: row.memory, name) for name in _MEMORY},
         **{name: _field(lambda row: row.size, name) for name in _SIZE},
         "size_vs_reference": results.size_vs_reference,
     }
+    if results.live is not None:
+        columns |= {f"live_{name}": _field(lambda row: row.live, name) for name in _LIVE}
+        for name in ("p50", "p99"):
+            round_trip = _field(lambda row: row.live and row.live.round_trip_ns, name)
+            columns[f"live_round_trip_ns_{name}"] = round_trip
     for connections in results.timed_connections():
         for name in _TIME:
             value = _field(partial(Row.time_at, connections=connections), name)

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from tabulate import tabulate
 
 from wsbench.report.cells import time_columns
+from wsbench.report.live import live_quantities
 from wsbench.report.prose import heading, notes
 from wsbench.report.units import difference, kib, percent
 from wsbench.results import Results, Row
@@ -13,7 +14,7 @@ from wsbench.results import Results, Row
 def render_grid(results: Results, decode: bool) -> str:
     """A group of tables for each level, strategy and context takeover in the record."""
     parts = ["\n".join(heading(results))]
-    variants = dict.fromkeys(row.settings.variant for row in results.rows if row.settings)
+    variants = dict.fromkeys(row.deflate.variant for row in results.rows if row.deflate)
     for variant in sorted(variants):
         suffix = f" ({variant})" if variant else ""
         for title, cell in _quantities(results, decode).items():
@@ -38,16 +39,16 @@ def _quantities(results: Results, decode: bool) -> dict[str, Callable[[Row], str
         quantities[f"Size {reference}"] = lambda row: _size_difference(row, results)
     for column in times:
         quantities[f"{column.quantity} {reference}{column.suffix}"] = column.difference
-    return quantities
+    return quantities | (live_quantities(results) if results.live else {})
 
 
 def _grid(results: Results, variant: str, cell: Callable[[Row], str | None]) -> str:
     cells: dict[tuple[int, int], str] = {}
     for row in results.rows:
-        if row.settings is not None and row.settings.variant == variant:
+        if row.deflate is not None and row.deflate.variant == variant:
             text = cell(row) or ""
             marked = f"{text} *" if row.settings == results.reference else text
-            cells[row.settings.window_bits, row.settings.memory_level] = marked
+            cells[row.deflate.window_bits, row.deflate.memory_level] = marked
     window_bits = sorted({bits for bits, _ in cells})
     memory_levels = sorted({level for _, level in cells})
     return tabulate(

@@ -10,19 +10,36 @@ def heading(results: Results, mark: str = "*") -> list[str]:
 
     `mark` is how the table marks the reference.
     """
-    corpus, environment = results.corpus, results.environment
-    lines = [
-        f"{corpus.name}: {counted(corpus.messages, 'message')}, "
-        f"{counted(corpus.bytes, 'byte')}, {counted(corpus.streams, 'stream')}",
-        f"websockets {environment.websockets}, zlib {environment.zlib}, "
-        f"{environment.implementation} {environment.python}, "
-        f"{environment.os} {environment.machine}, {environment.cpus} × {environment.cpu or 'CPU'}",
-    ]
+    lines = [corpus_line(results), environment_line(results)]
     if reference := _reference(results):
         lines.append(f"Reference ({mark}) {results.reference}: {reference}")
     if results.partial:
         lines.append("Partial: the sweep did not finish; what is missing was not measured")
     return lines
+
+
+def corpus_line(results: Results) -> str:
+    """Which messages were measured."""
+    corpus = results.corpus
+    return (
+        f"{corpus.name}: {counted(corpus.messages, 'message')}, "
+        f"{counted(corpus.bytes, 'byte')}, {counted(corpus.streams, 'stream')}"
+    )
+
+
+def environment_line(results: Results) -> str:
+    """With which versions, on what."""
+    environment = results.environment
+    return (
+        f"websockets {environment.websockets}, zlib {environment.zlib}, "
+        f"{environment.implementation} {environment.python}, "
+        f"{environment.os} {environment.machine}, {environment.cpus} × {environment.cpu or 'CPU'}"
+    )
+
+
+def warning_lines(results: Results) -> list[str]:
+    """What disturbed the measurement, or was changed to fit the machine."""
+    return [f"Warning: {warning}" for warning in results.warnings]
 
 
 def notes(results: Results, decode: bool) -> list[str]:
@@ -43,7 +60,7 @@ def notes(results: Results, decode: bool) -> list[str]:
         parts.append("Time: compressing a message, with its 95% interval.")
     lines = [" ".join(parts)] if parts else []
     lines += [_timing(results, timing, decode) for timing in results.timing]
-    return lines + [f"Warning: {warning}" for warning in results.warnings]
+    return lines + warning_lines(results)
 
 
 def _timing(results: Results, timing: TimingSummary, decode: bool) -> str:

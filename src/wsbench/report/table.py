@@ -75,9 +75,9 @@ def _settings_columns(results: Results, style: _Style) -> dict[str, Callable[[Ro
 
     def column(value: Callable[[DeflateSettings], object], off: str) -> Callable[[Row], str]:
         def cell(row: Row) -> str:
-            if row.settings is None:
+            if row.deflate is None:
                 return off
-            text = str(value(row.settings))
+            text = str(value(row.deflate))
             return style.mark(text) if row.settings == results.reference else text
 
         return cell
@@ -86,7 +86,7 @@ def _settings_columns(results: Results, style: _Style) -> dict[str, Callable[[Ro
         "Window Bits": column(lambda settings: settings.window_bits, style.off),
         "Memory Level": column(lambda settings: settings.memory_level, DASH),
     }
-    settings = [row.settings for row in results.rows if row.settings]
+    settings = [row.deflate for row in results.rows if row.deflate]
     if any(item.level != 6 for item in settings):
         columns["Level"] = column(lambda settings: settings.level, DASH)
     if any(item.strategy != "default" for item in settings):

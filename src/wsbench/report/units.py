@@ -4,8 +4,9 @@ DASH = "—"
 
 
 def counted(number: int, noun: str) -> str:
-    """`1 stream`, `1,000 messages`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    """`1 stream`, `1,000 messages`, `2 processes`."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def kib(size_bytes: float, *, decimals: int = 1) -> str:
@@ -30,9 +31,14 @@ def points(fraction: float) -> str:
     return f"{100 * fraction:g}"
 
 
-def microseconds(time_ns: float) -> str:
+def microseconds(time_ns: float, *, decimals: int = 2) -> str:
     """Nanoseconds in microseconds: `5.23 µs`."""
-    return f"{time_ns / 1000:.2f} µs"
+    return f"{time_ns / 1000:.{decimals}f} µs"
+
+
+def milliseconds(time_ns: float) -> str:
+    """Nanoseconds in milliseconds: `0.52 ms`."""
+    return f"{time_ns / 1e6:.2f} ms"
 
 
 def percent(fraction: float) -> str:

@@ -1,0 +1,353 @@
+"""Live connections: server × settings → Results. Owns order, budget and progress."""
+
+import math
+import time
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, assert_never
+
+import psutil
+from websockets.exceptions import InvalidURI
+from websockets.uri import WebSocketURI, parse_uri
+
+import wsbench
+from wsbench._sweep import Progress, SweepInterrupted, corpus_summary
+from wsbench.corpus.model import Corpus
+from wsbench.environment import available_cpus, current_environment
+from wsbench.errors import MeasurementError, SettingsError
+from wsbench.live.limits import (
+    check_descriptors,
+    check_memory,
+    check_ports,
+    check_server_descriptors,
+)
+from wsbench.live.server import Implementation
+from wsbench.live.swarm import Clients, Swarm, played_streams
+from wsbench.live.target import Target, Tls, command_server, own_server, running_server
+from wsbench.measure.contexts import context_bytes
+from wsbench.measure.live import measure_live, messages_in_all
+from wsbench.measure.memory import measure_memory
+from wsbench.results import (
+    CorpusSummary,
+    Live,
+    LiveSummary,
+    Memory,
+    ResidentKind,
+    Results,
+    Row,
+    now,
+)
+from wsbench.settings import BROWSER, LADDER, REFERENCE, DeflateSettings, Offer, in_table_order
+
+# What each connection sends and receives by default: enough to fill two windows of 32 KiB, after
+# which zlib touches no new memory, but not more than so many messages.
+_FILLING_BYTES = 65_536
+_MESSAGES = range(10, 201)
+# What all connections send and receive by default, at most: a minute's work for a server.
+_ALL_MESSAGES = 400_000
+# A connection of a websockets server beside its compression, and what TLS adds to that.
+_CONNECTION_BYTES = 24 * 1024
+_TLS_CONNECTION_BYTES = 320 * 1024
+# Below this, the system would begin to swap, or to kill.
+_LEAST_FREE_BYTES = 256 * 2**20
+_FEW_CONNECTIONS = 100
+_MOST_PROCESSES = 4
+
+
+class OwnServer(NamedTuple):
+    """`wsbench serve`, started anew for each settings."""
+
+    implementation: Implementation = "asyncio"
+    tls: Tls | None = None
+
+
+class CommandServer(NamedTuple):
+    """A server that a command starts, anew for each settings, and that listens at `url`.
+
+    `{settings}` in the command becomes the settings that are offered: `12/5`, `off`, `browser`.
+    """
+
+    command: Sequence[str]
+    url: str
+
+
+class RunningServer(NamedTuple):
+    """A server that runs already, as process `pid` and its children, and listens at `url`."""
+
+    pid: int
+    url: str
+
+
+Server = OwnServer | CommandServer | RunningServer
+
+
+def measure_connections(
+    corpus: Corpus,
+    offers: Iterable[Offer] | None = None,
+    *,
+    server: Server | None = None,
+    connections: int = 1000,
+    messages: int | None = None,
+    in_flight: int = 10,
+    processes: int | None = None,
+    timeout_seconds: float = 10.0,
+    sources: Sequence[str] = (),
+    ca: str | None = None,
+    verify: bool = True,
+    memory: bool = True,
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> Results:
+    """Measure what a connection costs a real server under each settings that clients offer.
+
+    Unless given, the server is `wsbench serve`, and the offers are the ladder and no compression;
+    for other servers what browsers offer and, if the server can be started anew, no compression.
+    Of `wsbench serve` the allocated memory is measured too, in a process of its own, unless
+    `memory` is false.
+
+    Client processes open so many `connections`, and each sends `messages` messages of the corpus,
+    one after the answer to the other, with so many of all `in_flight`. Unless given, they are as
+    many as fill the largest windows, 200 at most, or fewer where there are many connections.
+    `processes` of clients are one less than processors, 4 at most. A connection that does not open,
+    or is not answered, within `timeout_seconds` ends the measurement. They come from the addresses
+    `sources` in turn. Certificates are checked against those in the file `ca`, unless `verify` is
+    false.
+
+    Raises:
+        SettingsError: if an argument is out of range or memory, descriptors or ports do not
+            suffice.
+        MeasurementError: if the server does not do what it should; its `results` hold what was
+            measured so far, marked partial.
+        SweepInterrupted: at Ctrl-C, with what was measured so far.
+    """
+    server = server or OwnServer()
+    if isinstance(server, RunningServer):
+        default: tuple[Offer, ...] = (BROWSER,)
+    else:
+        default = (*LADDER, None) if isinstance(server, OwnServer) else (BROWSER, None)
+    rows = _in_order(default if offers is None else offers)
+    summary = corpus_summary(corpus)
+    for name, value in (("connections", connections), ("in_flight", in_flight)):
+        if value < 1:
+            raise SettingsError(f"{name} {value}: choose a number from 1")
+    if messages is not None and messages < 1:
+        raise SettingsError(f"messages {messages}: choose a number from 1")
+    if not 0 < timeout_seconds < math.inf:
+        raise SettingsError(f"timeout_seconds {timeout_seconds}: choose a finite number above 0")
+    if isinstance(server, OwnServer):
+        if BROWSER in rows:
+            raise SettingsError("wsbench serve negotiates exact settings; offer those, or off")
+    elif isinstance(server, RunningServer) and len(rows) > 1:
+        raise SettingsError(
+            "a running server can be measured with one settings only, since memory that was freed "
+            "is used again; give a command that starts it, to have a fresh one for each"
+        )
+    if processes is None:
+        processes = max(1, min(_MOST_PROCESSES, available_cpus() - 1))
+    processes = min(processes, connections)
+    warnings: list[str] = []
+    if messages is None:
+        messages, warnings = _default_messages(summary, connections)
+    warnings += _remarks(corpus, summary, connections)
+    uri = None if isinstance(server, OwnServer) else _parse_url(server.url)
+    tls = server.tls is not None if isinstance(server, OwnServer) else bool(uri and uri.secure)
+    _check_limits(server, rows, connections, processes, sources, tls=tls)
+
+    clients = Clients(
+        processes=processes,
+        in_flight=in_flight,
+        timeout_seconds=timeout_seconds,
+        sources=sources,
+        ca=ca,
+        verify=verify and not isinstance(server, OwnServer),
+    )
+    start_seconds = time.monotonic()
+    kind: ResidentKind | None = None
+    lives: dict[Offer, Live] = {}
+    memories: dict[DeflateSettings | None, Memory] = {}
+
+    def results(*, partial: bool) -> Results:
+        return Results(
+            schema="wsbench.result/1",
+            created=now(),
+            wsbench=wsbench.__version__,
+            partial=partial,
+            environment=current_environment(),
+            corpus=summary,
+            reference=REFERENCE,
+            rows=tuple(
+                Row(
+                    settings=offer,
+                    memory=None if offer == BROWSER else memories.get(offer),
+                    live=lives.get(offer),
+                )
+                for offer in rows
+            ),
+            live=LiveSummary(
+                server=_name(server),
+                implementation=server.implementation if isinstance(server, OwnServer) else None,
+                tls=tls,
+                connections=connections,
+                messages=messages,
+                in_flight=in_flight,
+                processes=processes,
+                resident=kind,
+                seconds=round(time.monotonic() - start_seconds, 1),
+            ),
+            warnings=tuple(warnings),
+        )
+
+    try:
+        if memory and isinstance(server, OwnServer):
+            served = [offer for offer in rows if offer != BROWSER]
+            for item, of_item in measure_memory(
+                served, implementation=server.implementation, tls=server.tls
+            ):
+                memories[item] = of_item
+                progress(Progress("allocated", len(memories) / len(served)))
+        for offer in rows:
+            count = _Counter(progress, _label(offer), messages_in_all(connections, messages))
+            try:
+                with (
+                    _running(server, uri, offer) as target,
+                    Swarm(
+                        target.uri,
+                        offer,
+                        corpus,
+                        clients,
+                        echo=isinstance(server, OwnServer),
+                        progress=count,
+                    ) as swarm,
+                ):
+                    check_server_descriptors(connections, target.descriptor_limit())
+                    try:
+                        for live, resident in measure_live(
+                            target, swarm, offer, connections=connections, messages=messages
+                        ):
+                            lives[offer], kind = live, resident.kind
+                    except MeasurementError as error:
+                        raise MeasurementError(target.end() or str(error)) from error
+                    if isinstance(server, RunningServer):
+                        swarm.leave()
+            except MeasurementError as error:
+                raise MeasurementError(f"{_label(offer)}: {error}{count.so_far()}") from error
+    except KeyboardInterrupt:
+        raise SweepInterrupted(results(partial=True)) from None
+    except MeasurementError as error:
+        error.results = results(partial=True)
+        raise
+    return results(partial=False)
+
+
+class _Counter:
+    """Counts what a swarm has done, and ends it before the machine runs out of memory."""
+
+    def __init__(self, report: Callable[[Progress], None], phase: str, in_all: int) -> None:
+        self._report = report
+        self._phase = phase
+        self._in_all = in_all
+        self._done = 0
+
+    def __call__(self, done: int) -> None:
+        self._done += done
+        self._report(Progress(self._phase, min(1.0, self._done / self._in_all)))
+        if psutil.virtual_memory().available < _LEAST_FREE_BYTES:
+            raise MeasurementError("the machine runs out of memory; open fewer connections")
+
+    def so_far(self) -> str:
+        """How far it has come, for an error."""
+        return f" (after {self._done:,} of {self._in_all:,} openings and answers)"
+
+
+def _running(
+    server: Server, uri: WebSocketURI | None, offer: Offer
+) -> AbstractContextManager[Target]:
+    match server:
+        case OwnServer():
+            assert offer != BROWSER
+            return own_server(offer, server.implementation, server.tls)
+        case CommandServer():
+            assert uri is not None
+            label = _label(offer)
+            return command_server(
+                [part.replace("{settings}", label) for part in server.command], uri
+            )
+        case RunningServer():
+            assert uri is not None
+            return running_server(server.pid, uri)
+        case _:
+            assert_never(server)
+
+
+def _name(server: Server) -> str:
+    match server:
+        case OwnServer():
+            return "wsbench serve"
+        case CommandServer():
+            return " ".join(server.command)
+        case RunningServer():
+            return f"process {server.pid}"
+        case _:
+            assert_never(server)
+
+
+def _label(offer: Offer) -> str:
+    return "off" if offer is None else str(offer)
+
+
+def _in_order(offers: Iterable[Offer]) -> list[Offer]:
+    """The offers without repetition: settings from the largest to the smallest, browser, off."""
+    given = set(offers)
+    settings = in_table_order(item for item in given if isinstance(item, DeflateSettings))
+    return [*settings, *(item for item in (BROWSER, None) if item in given)]
+
+
+def _default_messages(summary: CorpusSummary, connections: int) -> tuple[int, list[str]]:
+    mean_bytes = max(1.0, summary.bytes / summary.messages)
+    filling = max(_MESSAGES[0], min(_MESSAGES[-1], math.ceil(_FILLING_BYTES / mean_bytes)))
+    affordable = max(2, _ALL_MESSAGES // connections)
+    if affordable >= filling:
+        return filling, []
+    return affordable, [
+        f"each connection sends {affordable} messages, since there are so many: large windows fill "
+        f"later; pass --messages {filling} to see them full"
+    ]
+
+
+def _remarks(corpus: Corpus, summary: CorpusSummary, connections: int) -> list[str]:
+    remarks = []
+    played = sum(map(len, played_streams(corpus)))
+    if played < summary.messages:
+        remarks.append(f"of the {summary.messages:,} messages the first {played:,} are sent")
+    if connections < _FEW_CONNECTIONS:
+        remarks.append(
+            f"{connections} connections are few: what a process takes once, or a page at a time, "
+            "is not told apart; take some hundreds"
+        )
+    return remarks
+
+
+def _parse_url(url: str) -> WebSocketURI:
+    try:
+        return parse_uri(url)
+    except InvalidURI as error:
+        raise SettingsError(f"{url}: {error.msg}; write ws://host:port/path") from error
+
+
+def _check_limits(
+    server: Server,
+    rows: Sequence[Offer],
+    connections: int,
+    processes: int,
+    sources: Sequence[str],
+    *,
+    tls: bool,
+) -> None:
+    own = isinstance(server, OwnServer)
+    server_bytes = 0
+    if own:
+        contexts = [context_bytes(item) for item in rows if isinstance(item, DeflateSettings)]
+        server_bytes = max(contexts, default=0) + _CONNECTION_BYTES
+        server_bytes += _TLS_CONNECTION_BYTES if tls else 0
+    check_ports(connections, sources)
+    check_descriptors(connections, processes, own_server=own)
+    check_memory(connections, server_bytes, tls=tls)

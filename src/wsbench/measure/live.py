@@ -1,0 +1,115 @@
+"""Live connections: resident memory, CPU time and round trips of a real server, from outside."""
+
+import mmap
+import statistics
+from collections.abc import Iterator
+
+from msgspec.structs import replace
+
+from wsbench.deflate import is_negotiated
+from wsbench.errors import MeasurementError
+from wsbench.files import read_if_there
+from wsbench.live.swarm import Swarm
+from wsbench.live.target import Resident, Target
+from wsbench.results import Live, RoundTrip
+from wsbench.settings import BROWSER, Offer
+
+# Opened, used and closed before anything counts: memory that a server takes at its first
+# connections, and at its first disconnect, is none of a connection's.
+_WARM_UP_CONNECTIONS = 5
+_WARM_UP_MESSAGES = 2
+# Enough for a second of CPU time, which systems count in steps of 10 ms.
+_TIMED_MESSAGES = 20_000
+
+
+def timed_messages(connections: int) -> int:
+    """How many messages a connection sends, of so many, while CPU and round trips are measured."""
+    return max(1, -(-_TIMED_MESSAGES // connections))
+
+
+def messages_in_all(connections: int, messages: int) -> int:
+    """How many connections are opened and messages answered while a server is measured."""
+    warm_up = _WARM_UP_CONNECTIONS * (1 + _WARM_UP_MESSAGES)
+    return warm_up + connections * (1 + messages + timed_messages(connections))
+
+
+def measure_live(
+    target: Target, swarm: Swarm, offer: Offer, *, connections: int, messages: int
+) -> Iterator[tuple[Live, Resident]]:
+    """What a server's connection costs, again and again as more becomes known.
+
+    Half of the connections are opened and send all their messages; that is the state to compare
+    with, in which the process has what it takes once. Then the other half is opened, sends one
+    message each, and the rest, and each time what the processes hold more is divided by them. Last,
+    all connections send in turn, while CPU time and round trips are measured.
+
+    Raises:
+        MeasurementError: if the server ends, breaks the protocol, does not answer, or negotiates
+            something else than a definite offer.
+    """
+    swarm.open(_WARM_UP_CONNECTIONS)
+    negotiated = swarm.play([0], 0, _WARM_UP_MESSAGES).negotiated
+    if offer != BROWSER and not is_negotiated(offer, negotiated):
+        raise MeasurementError(
+            f"{offer or 'off'} was offered, but the server negotiated "
+            f"{negotiated or 'no compression'}; measure what it does negotiate with "
+            "--settings browser"
+        )
+    swarm.leave()
+    live = Live(connections=connections, negotiated=negotiated)
+
+    first = connections // 2
+    groups = []
+    if first:
+        groups.append(swarm.open(first))
+        swarm.play(groups, 0, messages)
+    before, kernel_before = target.resident(), _kernel_bytes()
+
+    def per_connection() -> tuple[int, Resident]:
+        now = target.resident()
+        return round((now.bytes - before.bytes) / (connections - first)), now
+
+    groups.append(swarm.open(connections - first))
+    opened, now = per_connection()
+    live = replace(live, resident_opened_bytes=opened)
+    yield live, now
+    swarm.play(groups[-1:], 0, 1)
+    after_one, now = per_connection()
+    live = replace(live, resident_after_one_bytes=after_one)
+    yield live, now
+    swarm.play(groups[-1:], 1, messages - 1)
+    after_all, now = per_connection()
+    live = replace(
+        live,
+        resident_bytes=after_all,
+        kernel_bytes=_difference(_kernel_bytes(), kernel_before, connections - first),
+    )
+    yield live, now
+
+    timed = timed_messages(connections)
+    cpu_before = target.cpu_seconds()
+    played = swarm.play(groups, messages, timed, timed=True)
+    cpu_seconds = target.cpu_seconds() - cpu_before
+    percentiles = statistics.quantiles(played.round_trips_ns, n=100, method="inclusive")
+    yield (
+        replace(
+            live,
+            cpu_ns_per_message=round(1e9 * cpu_seconds / len(played.round_trips_ns)),
+            round_trip_ns=RoundTrip(p50=round(percentiles[49]), p99=round(percentiles[98])),
+        ),
+        now,
+    )
+
+
+def _kernel_bytes() -> int | None:
+    """What the kernel holds in buffers of TCP sockets, all of them (proc(5), sockstat)."""
+    total = None
+    for line in read_if_there("/proc/net/sockstat").splitlines():
+        words = line.split()
+        if words[:1] == ["TCP:"] and "mem" in words:
+            total = int(words[words.index("mem") + 1]) * mmap.PAGESIZE
+    return total
+
+
+def _difference(now: int | None, before: int | None, connections: int) -> int | None:
+    return None if now is None or before is None else max(0, round((now - before) / connections))
