@@ -25,7 +25,7 @@ from wsbench.live.server import Implementation
 from wsbench.live.swarm import Clients, Swarm, played_streams
 from wsbench.live.target import Target, Tls, command_server, own_server, running_server
 from wsbench.measure.contexts import context_bytes
-from wsbench.measure.live import measure_live, messages_in_all
+from wsbench.measure.live import filling_messages, measure_live, messages_in_all
 from wsbench.measure.memory import measure_memory
 from wsbench.results import (
     CorpusSummary,
@@ -39,10 +39,6 @@ from wsbench.results import (
 )
 from wsbench.settings import BROWSER, LADDER, REFERENCE, DeflateSettings, Offer, in_table_order
 
-# What each connection sends and receives by default: enough to fill two windows of 32 KiB, after
-# which zlib touches no new memory, but not more than so many messages.
-_FILLING_BYTES = 65_536
-_MESSAGES = range(10, 201)
 # What all connections send and receive by default, at most: a minute's work for a server.
 _ALL_MESSAGES = 400_000
 # A connection of a websockets server beside its compression, and what TLS adds to that.
@@ -302,8 +298,7 @@ def _in_order(offers: Iterable[Offer]) -> list[Offer]:
 
 
 def _default_messages(summary: CorpusSummary, connections: int) -> tuple[int, list[str]]:
-    mean_bytes = max(1.0, summary.bytes / summary.messages)
-    filling = max(_MESSAGES[0], min(_MESSAGES[-1], math.ceil(_FILLING_BYTES / mean_bytes)))
+    filling = filling_messages(summary.bytes / summary.messages)
     affordable = max(2, _ALL_MESSAGES // connections)
     if affordable >= filling:
         return filling, []

@@ -14,6 +14,7 @@ from wsbench.machine import available_bytes
 from wsbench.measure.contexts import context_bytes
 from wsbench.measure.many_connections import most_connections, needed_bytes
 from wsbench.measure.memory import measure_memory
+from wsbench.measure.resident import measure_resident
 from wsbench.measure.size import measure_sizes
 from wsbench.measure.time import Timing
 from wsbench.report.units import binary_size
@@ -21,6 +22,7 @@ from wsbench.results import (
     TRAFFICS,
     CorpusSummary,
     Memory,
+    Resident,
     Results,
     Row,
     Size,
@@ -47,7 +49,8 @@ _PIECES_PER_WORKER = 3
 class Progress(NamedTuple):
     """How far a measurement has come: `fraction` 0 to 1 of the `phase`.
 
-    Phases are "size", "time" and "memory"; of live connections, "allocated" and the settings.
+    Phases are "size", "time", "memory" and "resident"; of live connections, "allocated" and the
+    settings.
     """
 
     phase: str
@@ -68,6 +71,7 @@ def sweep(
     *,
     reference: DeflateSettings = REFERENCE,
     memory: bool = True,
+    resident: bool = False,
     time: bool = True,
     connections: Sequence[int] | None = None,
     traffic: Traffic = "independent",
@@ -80,8 +84,9 @@ def sweep(
     """Measure what every settings does to the corpus.
 
     The reference and the disabled row (settings None) are always among the rows. Sizes are always
-    measured, by `jobs` processes; memory per connection and times can be left out. `progress` is
-    called now and then.
+    measured, by `jobs` processes; memory per connection and times can be left out. With `resident`,
+    some live connections tell what each of them holds of physical memory. `progress` is called now
+    and then.
 
     Times are measured for each number of `connections`: 1 and 1,000 unless given, or fewer than
     1,000 where their contexts would not fit into memory. More than one are used in turn; with the
@@ -131,6 +136,7 @@ def sweep(
     rows: list[DeflateSettings | None] = [*compressing, None]
     sizes: dict[DeflateSettings | None, Size] = {}
     memories: dict[DeflateSettings | None, Memory] = {}
+    residents: dict[DeflateSettings | None, Resident] = {}
 
     def results(*, partial: bool) -> Results:
         return Results(
@@ -145,6 +151,7 @@ def sweep(
                 Row(
                     settings=item,
                     memory=memories.get(item),
+                    resident=residents.get(item),
                     size=sizes.get(item),
                     time=timing.times(item) if timing else (),
                 )
@@ -170,6 +177,10 @@ def sweep(
             for item, of_item in measure_memory(rows):
                 memories[item] = of_item
                 progress(Progress("memory", len(memories) / len(rows)))
+        if resident:
+            for item, estimate in measure_resident(corpus, rows):
+                residents[item] = estimate
+                progress(Progress("resident", len(residents) / len(rows)))
     except KeyboardInterrupt:
         raise SweepInterrupted(results(partial=True)) from None
     except MemoryError:

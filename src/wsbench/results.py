@@ -48,6 +48,18 @@ class Memory(msgspec.Struct, frozen=True, kw_only=True):
     inflate_bytes: Count
 
 
+class Resident(msgspec.Struct, frozen=True, kw_only=True):
+    """An estimate of the physical memory that a connection holds after so many `messages`.
+
+    It is what each of `connections` live connections added to a websockets server, in USS or RSS.
+    """
+
+    connection_bytes: Count
+    connections: Annotated[int, msgspec.Meta(ge=1)]
+    messages: Annotated[int, msgspec.Meta(ge=1)]
+    kind: ResidentKind
+
+
 class Size(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of all messages: as the application sends them, after permessage-deflate (RFC 7692,
     section 7.2.1: without the last four bytes of the flush), and with frame headers (RFC 6455,
@@ -118,13 +130,17 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
 
     Resident bytes per connection: once it is open, after one message each way, and after all of
     the summary's `messages`. `kernel_bytes` is what sockets hold beside that, in buffers, at both
-    ends. CPU time is the server's, a message in and its answer out. `negotiated` is the server's
+    ends. So many were opened a second, while the server used so many processors:
+    where that is nearly one, a server of one thread, and not the clients, set the pace. CPU time is
+    the server's, a message in and its answer out. `negotiated` is the server's
     `Sec-WebSocket-Extensions` header, empty if there is none. None is what was not reached, or what
     the system does not tell.
     """
 
     connections: Annotated[int, msgspec.Meta(ge=1)]
     negotiated: str
+    opened_per_second: float | None = None
+    opening_cpu_share: float | None = None
     resident_opened_bytes: int | None = None
     resident_after_one_bytes: int | None = None
     resident_bytes: int | None = None
@@ -163,6 +179,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
     settings: Offer
     memory: Memory | None = None
+    resident: Resident | None = None
     size: Size | None = None
     time: tuple[Time, ...] = ()
     live: Live | None = None

@@ -53,15 +53,31 @@ class DeflateSettings(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> "DeflateSettings":
-        """Settings from `12/5`: window bits, memory level.
+        """Settings from `12/5`: window bits, memory level; a variant may follow, as `str` has it.
 
         Raises:
             SettingsError: if the text has another form, or a value is out of range.
         """
-        window_bits, slash, memory_level = text.partition("/")
+        point, *variants = (part.strip() for part in text.split(","))
+        window_bits, slash, memory_level = point.partition("/")
         if not (slash and _is_number(window_bits) and _is_number(memory_level)):
             raise SettingsError(f"settings {text!r}: write WINDOW_BITS/MEMORY_LEVEL, such as 12/5")
-        return cls(int(window_bits), int(memory_level))
+        level, context_takeover = 6, True
+        strategy: Strategy = "default"
+        for variant in variants:
+            word, _, number = variant.partition(" ")
+            if variant in STRATEGIES:
+                strategy = STRATEGIES[STRATEGIES.index(variant)]
+            elif variant == "no context takeover":
+                context_takeover = False
+            elif word == "level" and _is_number(number):
+                level = int(number)
+            else:
+                raise SettingsError(
+                    f"settings {text!r}: {variant!r} is none of level N, no context takeover, "
+                    f"{', '.join(STRATEGIES)}"
+                )
+        return cls(int(window_bits), int(memory_level), level, strategy, context_takeover)
 
     @property
     def variant(self) -> str:

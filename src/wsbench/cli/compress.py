@@ -68,6 +68,11 @@ from wsbench.settings import (
     help="What the 'vs.' columns compare with.",
 )
 @click.option("--no-memory", is_flag=True, help="Do not measure memory.")
+@click.option(
+    "--resident",
+    is_flag=True,
+    help="Estimate resident memory too, by some live connections a row.",
+)
 @click.option("--no-time", is_flag=True, help="Do not measure time.")
 @click.option(
     "--connections",
@@ -122,6 +127,7 @@ def compress(
     no_context_takeover: bool,
     reference: DeflateSettings,
     no_memory: bool,
+    resident: bool,
     no_time: bool,
     connections: tuple[int, ...],
     traffic: Traffic,
@@ -158,6 +164,7 @@ def compress(
             settings,
             reference=reference,
             memory=not no_memory,
+            resident=resident,
             time=not no_time,
             connections=connections or None,
             traffic=traffic,

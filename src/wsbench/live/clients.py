@@ -124,6 +124,10 @@ class _Uninflated(Extension):
             return Frame(frame.opcode, frame.data, frame.fin)
         return frame
 
+    def encode(self, frame: Frame) -> Frame:
+        # Only pongs and closings go this way, and they are never compressed.
+        return frame
+
 
 class _Script:
     """The frames that some connections send, made when the first of them needs one."""
@@ -199,7 +203,9 @@ class _Connection(asyncio.BufferedProtocol):
     def connection_lost(self, error: Exception | None) -> None:
         if not self.lost.done():
             self.lost.set_result(None)
-        self._ended(f"the connection was lost ({error})" if error else "the connection was lost")
+        self._ended(
+            f"the connection was lost ({_reason(error)})" if error else "the connection was lost"
+        )
 
     def leave(self) -> None:
         """Begin the closing handshake."""
@@ -272,7 +278,7 @@ class _Connection(asyncio.BufferedProtocol):
 
 def _reason(error: BaseException) -> str:
     cause = f" ({error.__cause__})" if error.__cause__ and str(error.__cause__) else ""
-    return f"{error or type(error).__name__}{cause}"
+    return f"{str(error) or type(error).__name__}{cause}"
 
 
 class _Clients:

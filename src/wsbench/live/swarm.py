@@ -17,6 +17,11 @@ _SILENCE_SECONDS = 60.0
 # How many different sequences of messages are sent; each is compressed once by each process.
 _SCRIPTS = 100
 _PLAYED_BYTES = 32 * 2**20
+# Opened, used and closed before anything counts: memory that a server takes at its first
+# connections, and at its first disconnect, is none of a connection's.
+_WARM_UP_CONNECTIONS = 5
+_WARM_UP_MESSAGES = 2
+WARM_UPS = _WARM_UP_CONNECTIONS * (1 + _WARM_UP_MESSAGES)
 
 
 class Clients(NamedTuple):
@@ -95,6 +100,13 @@ class Swarm:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
+
+    def warm_up(self) -> str:
+        """Open, use and close some connections; returns the server's `Sec-WebSocket-Extensions`."""
+        group = self.open(_WARM_UP_CONNECTIONS)
+        negotiated = self.play([group], 0, _WARM_UP_MESSAGES).negotiated
+        self.leave()
+        return negotiated
 
     def open(self, connections: int) -> int:
         """Open a group of connections, and return its number."""

@@ -1,7 +1,9 @@
 """Live connections: resident memory, CPU time and round trips of a real server, from outside."""
 
+import math
 import mmap
 import statistics
+import time
 from collections.abc import Iterator
 
 from msgspec.structs import replace
@@ -9,17 +11,26 @@ from msgspec.structs import replace
 from wsbench.deflate import is_negotiated
 from wsbench.errors import MeasurementError
 from wsbench.files import read_if_there
-from wsbench.live.swarm import Swarm
+from wsbench.live.swarm import WARM_UPS, Swarm
 from wsbench.live.target import Resident, Target
 from wsbench.results import Live, RoundTrip
 from wsbench.settings import BROWSER, Offer
 
-# Opened, used and closed before anything counts: memory that a server takes at its first
-# connections, and at its first disconnect, is none of a connection's.
-_WARM_UP_CONNECTIONS = 5
-_WARM_UP_MESSAGES = 2
+# What fills two windows of 32 KiB, after which zlib touches no new memory; but not more than so
+# many messages.
+_FILLING_BYTES = 65_536
+_FILLING_MESSAGES = range(10, 201)
 # Enough for a second of CPU time, which systems count in steps of 10 ms.
 _TIMED_MESSAGES = 20_000
+
+
+def filling_messages(mean_bytes: float) -> int:
+    """How many messages of a size show a connection's full memory: enough to fill a window, or 200.
+
+    See `deflateInit2` in zlib's deflate.c: its window buffer is twice the window.
+    """
+    wanted = math.ceil(_FILLING_BYTES / max(1.0, mean_bytes))
+    return max(_FILLING_MESSAGES[0], min(_FILLING_MESSAGES[-1], wanted))
 
 
 def timed_messages(connections: int) -> int:
@@ -29,8 +40,7 @@ def timed_messages(connections: int) -> int:
 
 def messages_in_all(connections: int, messages: int) -> int:
     """How many connections are opened and messages answered while a server is measured."""
-    warm_up = _WARM_UP_CONNECTIONS * (1 + _WARM_UP_MESSAGES)
-    return warm_up + connections * (1 + messages + timed_messages(connections))
+    return WARM_UPS + connections * (1 + messages + timed_messages(connections))
 
 
 def measure_live(
@@ -47,17 +57,14 @@ def measure_live(
         MeasurementError: if the server ends, breaks the protocol, does not answer, or negotiates
             something else than a definite offer.
     """
-    swarm.open(_WARM_UP_CONNECTIONS)
-    negotiated = swarm.play([0], 0, _WARM_UP_MESSAGES).negotiated
+    negotiated = swarm.warm_up()
     if offer != BROWSER and not is_negotiated(offer, negotiated):
         raise MeasurementError(
             f"{offer or 'off'} was offered, but the server negotiated "
             f"{negotiated or 'no compression'}; measure what it does negotiate with "
             "--settings browser"
         )
-    swarm.leave()
     live = Live(connections=connections, negotiated=negotiated)
-
     first = connections // 2
     groups = []
     if first:
@@ -69,9 +76,16 @@ def measure_live(
         now = target.resident()
         return round((now.bytes - before.bytes) / (connections - first)), now
 
+    cpu_before, start_seconds = target.cpu_seconds(), time.monotonic()
     groups.append(swarm.open(connections - first))
+    seconds, cpu_seconds = time.monotonic() - start_seconds, target.cpu_seconds() - cpu_before
     opened, now = per_connection()
-    live = replace(live, resident_opened_bytes=opened)
+    live = replace(
+        live,
+        resident_opened_bytes=opened,
+        opened_per_second=round((connections - first) / seconds, 1),
+        opening_cpu_share=round(cpu_seconds / seconds, 3),
+    )
     yield live, now
     swarm.play(groups[-1:], 0, 1)
     after_one, now = per_connection()

@@ -58,6 +58,7 @@ def _columns(results: Results) -> dict[str, Callable[[Row], object]]:
         **{name: _field(lambda row: row.deflate, name) for name in _SETTINGS},
         "reference": lambda row: row.settings == results.reference,
         **{name: _field(lambda row: row.memory, name) for name in _MEMORY},
+        "resident_bytes": _field(lambda row: row.resident, "connection_bytes"),
         **{name: _field(lambda row: row.size, name) for name in _SIZE},
         "size_vs_reference": results.size_vs_reference,
     }

@@ -8,7 +8,7 @@ from wsbench.report.cells import time_columns
 from wsbench.report.live import live_quantities
 from wsbench.report.prose import heading, notes
 from wsbench.report.units import difference, kib, percent
-from wsbench.results import Results, Row
+from wsbench.results import Memory, Resident, Results, Row
 
 
 def render_grid(results: Results, decode: bool) -> str:
@@ -34,7 +34,9 @@ def _quantities(results: Results, decode: bool) -> dict[str, Callable[[Row], str
         what = "decompress" if column.decode else "compress"
         quantities[f"CPU time: to {what} a message{column.suffix}"] = column.absolute
     if any(row.memory for row in results.rows):
-        quantities["Memory usage: allocated per connection"] = _memory
+        quantities["Memory usage: allocated per connection"] = lambda row: _memory(row.memory)
+    if any(row.resident for row in results.rows):
+        quantities["Resident memory per connection"] = lambda row: _memory(row.resident)
     if any(row.size for row in results.rows):
         quantities[f"Size {reference}"] = lambda row: _size_difference(row, results)
     for column in times:
@@ -68,8 +70,8 @@ def _saved(row: Row) -> str | None:
     return percent(1 - row.size.compressed_bytes / row.size.original_bytes)
 
 
-def _memory(row: Row) -> str | None:
-    return kib(row.memory.connection_bytes) if row.memory else None
+def _memory(memory: Memory | Resident | None) -> str | None:
+    return kib(memory.connection_bytes) if memory else None
 
 
 def _size_difference(row: Row, results: Results) -> str | None:

@@ -1,6 +1,6 @@
 """The table of live connections: what each costs a real server, one row a settings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from tabulate import tabulate
 
@@ -116,10 +116,29 @@ def _notes(results: Results) -> list[str]:
     if kernel:
         parts.append(f"Socket buffers in the kernel, both ends: up to {kib(max(kernel))} beside.")
     parts.append("CPU: the server's, a message in and its answer out.")
-    lines = [" ".join(parts)]
+    lines = [" ".join(parts), *_opening(results)]
     if summary.implementation is None and any(row.deflate for row in results.rows):
         lines.append("Memory Level is not negotiated: what this server uses is not in the table.")
     return lines + warning_lines(results)
+
+
+def _opening(results: Results) -> list[str]:
+    """How fast connections were opened, and who set the pace."""
+    lives = [row.live for row in results.rows if row.live and row.live.opened_per_second]
+    rates = [live.opened_per_second for live in lives if live.opened_per_second is not None]
+    shares = [live.opening_cpu_share for live in lives if live.opening_cpu_share is not None]
+    if not rates:
+        return []
+    return [
+        f"Opened: {_span(rates, '{:,.0f}')} connections per second, while the server used "
+        f"{_span([100 * share for share in shares], '{:.0f}')}% of a processor."
+    ]
+
+
+def _span(values: Sequence[float], form: str) -> str:
+    """`1,200 to 1,400`, or one number where both are the same."""
+    low, high = form.format(min(values)), form.format(max(values))
+    return low if low == high else f"{low} to {high}"
 
 
 def _summary(results: Results) -> LiveSummary:

@@ -54,6 +54,12 @@ def notes(results: Results, decode: bool) -> list[str]:
             f"Memory: allocated per connection by a websockets server, mean of "
             f"{memory[0].connections} (σ ≤ {kib(most)}); resident memory differs."
         )
+    if resident := [row.resident for row in results.rows if row.resident]:
+        kind = "physical memory" if resident[0].kind == "uss" else "physical memory (RSS)"
+        parts.append(
+            f"Resident memory: {kind} of each of {resident[0].connections} live connections, after "
+            f"{counted(resident[0].messages, 'message')} each way."
+        )
     if any(row.size for row in results.rows):
         parts.append("Size: payload bytes; all messages compressed once, in order, and verified.")
     if results.timed_connections():
@@ -96,6 +102,8 @@ def _reference(results: Results) -> str:
     row = results.row(results.reference)
     if row and row.memory:
         parts.append(f"{kib(row.memory.connection_bytes)} per connection")
+    if row and row.resident:
+        parts.append(f"{kib(row.resident.connection_bytes)} resident")
     if row and row.size and row.size.original_bytes:
         share = percent(row.size.compressed_bytes / row.size.original_bytes)
         parts.append(f"compressed to {share} of the bytes")

@@ -8,7 +8,7 @@ from tabulate import tabulate
 from wsbench.report.cells import TimeColumn, time_columns
 from wsbench.report.prose import heading, notes
 from wsbench.report.units import DASH, difference, kib
-from wsbench.results import Results, Row
+from wsbench.results import Memory, Resident, Results, Row
 from wsbench.settings import REFERENCE, DeflateSettings
 
 
@@ -62,7 +62,9 @@ def _columns(results: Results, style: _Style, decode: bool) -> dict[str, Callabl
     columns = _settings_columns(results, style)
     reference = "default" if results.reference == REFERENCE else str(results.reference)
     if any(row.memory for row in results.rows):
-        columns["Memory usage"] = lambda row: _memory(row, style)
+        columns["Memory usage"] = lambda row: _memory(row.memory, style)
+    if any(row.resident for row in results.rows):
+        columns["Resident memory"] = lambda row: _memory(row.resident, style)
     if any(row.size for row in results.rows):
         columns[f"Size vs. {reference}"] = lambda row: _size(row, results, style)
     for column in time_columns(results, decode=decode):
@@ -98,10 +100,10 @@ def _settings_columns(results: Results, style: _Style) -> dict[str, Callable[[Ro
     return columns
 
 
-def _memory(row: Row, style: _Style) -> str:
-    if row.memory is None:
+def _memory(memory: Memory | Resident | None, style: _Style) -> str:
+    if memory is None:
         return ""
-    return kib(row.memory.connection_bytes, decimals=1 if style.precise else 0)
+    return kib(memory.connection_bytes, decimals=1 if style.precise else 0)
 
 
 def _size(row: Row, results: Results, style: _Style) -> str:
