@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, assert_never
 
@@ -22,11 +22,12 @@ from wsbench.live.limits import (
     check_server_descriptors,
 )
 from wsbench.live.server import Implementation
-from wsbench.live.swarm import Clients, Swarm, played_streams
-from wsbench.live.target import Target, Tls, command_server, own_server, running_server
+from wsbench.live.swarm import WARM_UPS, Clients, Swarm, played_streams
+from wsbench.live.target import Resident, Target, Tls, command_server, own_server, running_server
 from wsbench.measure.contexts import context_bytes
-from wsbench.measure.live import filling_messages, measure_live, messages_in_all
+from wsbench.measure.live import filling_messages, measure_live, timed_messages
 from wsbench.measure.memory import measure_memory
+from wsbench.report.units import counted
 from wsbench.results import (
     CorpusSummary,
     Live,
@@ -39,11 +40,14 @@ from wsbench.results import (
 )
 from wsbench.settings import BROWSER, LADDER, REFERENCE, DeflateSettings, Offer, in_table_order
 
-# What all connections send and receive by default, at most: a minute's work for a server.
+# What all connections send and receive by default, at most: half a minute's work for a server.
 _ALL_MESSAGES = 400_000
+_ALL_BYTES = 2**30
 # A connection of a websockets server beside its compression, and what TLS adds to that.
 _CONNECTION_BYTES = 24 * 1024
 _TLS_CONNECTION_BYTES = 320 * 1024
+# How long the system may take to end a process whose connections it has closed.
+_DEATH_SECONDS = 0.2
 # Below this, the system would begin to swap, or to kill.
 _LEAST_FREE_BYTES = 256 * 2**20
 _FEW_CONNECTIONS = 100
@@ -140,6 +144,7 @@ def measure_connections(
     if processes is None:
         processes = max(1, min(_MOST_PROCESSES, available_cpus() - 1))
     processes = min(processes, connections)
+    timed = timed_messages(connections, summary.bytes / summary.messages)
     warnings: list[str] = []
     if messages is None:
         messages, warnings = _default_messages(summary, connections)
@@ -201,31 +206,20 @@ def measure_connections(
                 memories[item] = of_item
                 progress(Progress("allocated", len(memories) / len(served)))
         for offer in rows:
-            count = _Counter(progress, _label(offer), messages_in_all(connections, messages))
-            try:
-                with (
-                    _running(server, uri, offer) as target,
-                    Swarm(
-                        target.uri,
-                        offer,
-                        corpus,
-                        clients,
-                        echo=isinstance(server, OwnServer),
-                        progress=count,
-                    ) as swarm,
+            with _running(server, uri, offer) as target:
+                for live, resident in _measure(
+                    target,
+                    offer,
+                    corpus,
+                    clients,
+                    connections=connections,
+                    messages=messages,
+                    timed=timed,
+                    echo=isinstance(server, OwnServer),
+                    leave=isinstance(server, RunningServer),
+                    progress=progress,
                 ):
-                    check_server_descriptors(connections, target.descriptor_limit())
-                    try:
-                        for live, resident in measure_live(
-                            target, swarm, offer, connections=connections, messages=messages
-                        ):
-                            lives[offer], kind = live, resident.kind
-                    except MeasurementError as error:
-                        raise MeasurementError(target.end() or str(error)) from error
-                    if isinstance(server, RunningServer):
-                        swarm.leave()
-            except MeasurementError as error:
-                raise MeasurementError(f"{_label(offer)}: {error}{count.so_far()}") from error
+                    lives[offer], kind = live, resident.kind
     except KeyboardInterrupt:
         raise SweepInterrupted(results(partial=True)) from None
     except MeasurementError as error:
@@ -234,24 +228,43 @@ def measure_connections(
     return results(partial=False)
 
 
-class _Counter:
-    """Counts what a swarm has done, and ends it before the machine runs out of memory."""
+def _measure(
+    target: Target,
+    offer: Offer,
+    corpus: Corpus,
+    clients: Clients,
+    *,
+    connections: int,
+    messages: int,
+    timed: int,
+    echo: bool,
+    leave: bool,
+    progress: Callable[[Progress], None],
+) -> Iterator[tuple[Live, Resident]]:
+    """What `measure_live` yields for one offer, with errors that say how far it came."""
+    check_server_descriptors(connections, target.descriptor_limit())
+    in_all = WARM_UPS + connections * (1 + messages + timed)
 
-    def __init__(self, report: Callable[[Progress], None], phase: str, in_all: int) -> None:
-        self._report = report
-        self._phase = phase
-        self._in_all = in_all
-        self._done = 0
-
-    def __call__(self, done: int) -> None:
-        self._done += done
-        self._report(Progress(self._phase, min(1.0, self._done / self._in_all)))
+    def report() -> None:
+        progress(Progress(_label(offer), min(1.0, (swarm.opened + swarm.answered) / in_all)))
         if psutil.virtual_memory().available < _LEAST_FREE_BYTES:
             raise MeasurementError("the machine runs out of memory; open fewer connections")
 
-    def so_far(self) -> str:
-        """How far it has come, for an error."""
-        return f" (after {self._done:,} of {self._in_all:,} openings and answers)"
+    with Swarm(target.uri, offer, corpus, clients, echo=echo, progress=report) as swarm:
+        try:
+            yield from measure_live(
+                target, swarm, offer, connections=connections, messages=messages, timed=timed
+            )
+            if leave:
+                swarm.leave()
+        except MeasurementError as error:
+            # A server that dies is first seen by its clients.
+            time.sleep(_DEATH_SECONDS)
+            reason = target.end() or str(error)
+            raise MeasurementError(
+                f"{_label(offer)}: {reason}; {counted(swarm.opened, 'connection')} opened and "
+                f"{counted(swarm.answered, 'message')} answered before"
+            ) from error
 
 
 def _running(
@@ -298,13 +311,14 @@ def _in_order(offers: Iterable[Offer]) -> list[Offer]:
 
 
 def _default_messages(summary: CorpusSummary, connections: int) -> tuple[int, list[str]]:
-    filling = filling_messages(summary.bytes / summary.messages)
-    affordable = max(2, _ALL_MESSAGES // connections)
+    mean_bytes = max(1.0, summary.bytes / summary.messages)
+    filling = filling_messages(mean_bytes)
+    affordable = max(2, int(min(_ALL_MESSAGES, _ALL_BYTES / mean_bytes) / connections))
     if affordable >= filling:
         return filling, []
     return affordable, [
-        f"each connection sends {affordable} messages, since there are so many: large windows fill "
-        f"later; pass --messages {filling} to see them full"
+        f"each connection sends {affordable} messages, to be done in time; large windows are full "
+        f"with --messages {filling}"
     ]
 
 

@@ -58,13 +58,13 @@ class DeflateSettings(msgspec.Struct, frozen=True):
         Raises:
             SettingsError: if the text has another form, or a value is out of range.
         """
-        point, *variants = (part.strip() for part in text.split(","))
+        point, *variants = text.split(",")
         window_bits, slash, memory_level = point.partition("/")
         if not (slash and _is_number(window_bits) and _is_number(memory_level)):
             raise SettingsError(f"settings {text!r}: write WINDOW_BITS/MEMORY_LEVEL, such as 12/5")
         level, context_takeover = 6, True
         strategy: Strategy = "default"
-        for variant in variants:
+        for variant in map(str.strip, variants):
             word, _, number = variant.partition(" ")
             if variant in STRATEGIES:
                 strategy = STRATEGIES[STRATEGIES.index(variant)]

@@ -9,7 +9,7 @@ import pytest
 
 from wsbench.deflate import client_factory
 from wsbench.errors import MeasurementError
-from wsbench.live import target
+from wsbench.live import child, target
 from wsbench.measure import memory
 from wsbench.measure.memory import measure_memory
 from wsbench.results import Memory
@@ -129,23 +129,24 @@ def servers() -> list[psutil.Process]:
 
 def test_another_negotiation_than_asked_for_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def offer(_: DeflateSettings) -> object:
-        return client_factory(DeflateSettings(10, 5))
+        return [client_factory(DeflateSettings(10, 5))]
 
-    monkeypatch.setattr(memory, "client_factory", offer)
-    with pytest.raises(MeasurementError, match=r"^12/5: .* was negotiated"):
+    monkeypatch.setattr(memory, "offer_factories", offer)
+    with pytest.raises(MeasurementError, match=r"^12/5: .* negotiated .*=10.* instead"):
         list(measure_memory([REFERENCE]))
 
 
 def test_a_server_that_cannot_start_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(target, "COMMAND", [sys.executable, "-c", "import no_such_module"])
-    with pytest.raises(MeasurementError, match="did not start: ModuleNotFoundError"):
+    monkeypatch.setattr(child, "PYTHON", [sys.executable, "-c", "import no_such_module"])
+    with pytest.raises(MeasurementError, match="server to be measured ended: ModuleNotFoundError"):
         list(measure_memory([REFERENCE]))
 
 
 def test_a_server_that_hangs_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(target, "COMMAND", [sys.executable, "-c", "import time; time.sleep(99)"])
-    monkeypatch.setattr(target, "START_SECONDS", 0.5)
-    with pytest.raises(MeasurementError, match="did not start"):
+    monkeypatch.setattr(child, "PYTHON", [sys.executable, "-c", "import time; time.sleep(99)"])
+    monkeypatch.setattr(child, "_STOP_SECONDS", 0.2)
+    monkeypatch.setattr(target, "_START_SECONDS", 0.5)
+    with pytest.raises(MeasurementError, match=r"did not answer within 0\.5 s"):
         list(measure_memory([REFERENCE]))
 
 

@@ -1,5 +1,6 @@
 """Options and arguments that several commands share."""
 
+import ssl
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -43,6 +44,20 @@ def parsed_each(
             raise click.BadParameter(str(error), ctx, param) from error
 
     return callback
+
+
+def tls_context(certificate: str, key: str) -> ssl.SSLContext:
+    """What a server needs for TLS; click.UsageError unless the files of --tls hold it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        # OpenSSL does not say which of the files it means.
+        reason = getattr(error, "reason", None) or error.strerror
+        raise click.UsageError(
+            f"--tls {certificate} {key}: {reason}; give a certificate and its key as PEM files"
+        ) from error
+    return context
 
 
 def points(

@@ -23,6 +23,7 @@ from wsbench.cli._options import (
     points,
     quiet_option,
     save_option,
+    tls_context,
     window_bits_option,
 )
 from wsbench.cli._output import check_targets
@@ -177,6 +178,8 @@ def connections(
     --settings, the settings are those of compress; for other servers, what browsers offer, and off.
     """
     check_targets(output, save, corpus_path)
+    if tls:
+        tls_context(*tls)
     server = _server(url, pid, command, implementation, Tls(*tls) if tls else None)
     if (ca or insecure) and url is None:
         raise click.UsageError("--ca and --insecure are for a server at --url wss://…")

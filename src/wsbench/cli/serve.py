@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import socket
-import ssl
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import click
 
 from wsbench.cli import EXIT_DONE
-from wsbench.cli._options import parsed
+from wsbench.cli._options import parsed, tls_context
 from wsbench.cli._output import emit
 from wsbench.corpus import load_corpus
 from wsbench.errors import SettingsError
@@ -179,7 +178,7 @@ def serve(
         "ping_interval": ping_interval,
     }
     limits = {name: value for name, value in given.items() if is_given(name)}
-    tls_context = _tls_context(*tls) if tls else None
+    context_of_tls = tls_context(*tls) if tls else None
     raise_descriptor_limit()
     with contextlib.ExitStack() as stack:
         sock = _listen(stack, host, port, unix, fd)
@@ -194,7 +193,7 @@ def serve(
             settings,
             implementation=implementation,
             limits=limits,
-            tls=tls_context,
+            tls=context_of_tls,
             grace_seconds=grace,
             started=lambda: say(
                 f"listening on {address(sock, tls=tls is not None)} "
@@ -209,19 +208,6 @@ def serve(
     # Threads in the middle of a handshake would hold the process for seconds.
     sys.stdout.flush()
     os._exit(EXIT_DONE)
-
-
-def _tls_context(certificate: str, key: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    try:
-        context.load_cert_chain(certificate, key)
-    except OSError as error:
-        # OpenSSL does not say which of the files it means.
-        reason = getattr(error, "reason", None) or error.strerror
-        raise click.UsageError(
-            f"--tls {certificate} {key}: {reason}; give a certificate and its key as PEM files"
-        ) from error
-    return context
 
 
 def _listen(

@@ -14,6 +14,8 @@ import msgspec
 
 from wsbench.errors import MeasurementError
 
+# -P keeps modules of the user's current directory from being imported in place of ours.
+PYTHON = (sys.executable, "-P")
 _STOP_SECONDS = 10
 _READ_BYTES = 1 << 20
 
@@ -30,10 +32,9 @@ class Child:
         # What it says on standard error, wherever that ends: a pipe could fill up.
         self._errors = TemporaryFile()  # noqa: SIM115
         self._buffer = bytearray()
-        # -P keeps modules of the user's current directory from being imported in place of ours. A
-        # session of its own keeps Ctrl-C from reaching it before this process has handled it.
+        # A session of its own keeps Ctrl-C from reaching it before this process has handled it.
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module],
+            [*PYTHON, "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._errors,
@@ -95,6 +96,10 @@ class Child:
     def silence(self, seconds: float) -> MeasurementError:
         """What to raise when it has not answered for so long."""
         return MeasurementError(f"{self._what} did not answer within {seconds:g} s")
+
+    def has_ended(self) -> bool:
+        """Whether it runs no more."""
+        return self._process.poll() is not None
 
     def stop(self) -> None:
         """End it: at its own pace if it has one, else at once."""

@@ -17,7 +17,7 @@ import socket
 import ssl
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -228,11 +228,14 @@ class _Connection(asyncio.BufferedProtocol):
         if self._protocol.handshake_exc is not None:
             self._ended(_reason(self._protocol.handshake_exc))
         elif self._protocol.parser_exc is not None:
-            self._ended(f"it broke the protocol: {_reason(self._protocol.parser_exc)}")
+            self._ended(f"the server broke the protocol: {_reason(self._protocol.parser_exc)}")
         elif self.opened.done() and self._protocol.state is not State.OPEN:
-            code = self._protocol.close_code
-            what = f"{code} {self._protocol.close_reason or ''}".rstrip()
-            self._ended(f"it closed the connection with {what}")
+            closing = self._protocol.close_rcvd
+            self._ended(
+                f"the server closed it with {closing.code} {closing.reason}".rstrip()
+                if closing
+                else "the connection was lost"
+            )
 
     def _handshaken(self, response: Response) -> None:
         if self._protocol.handshake_exc is not None or self._protocol.state is not State.OPEN:
@@ -258,7 +261,7 @@ class _Connection(asyncio.BufferedProtocol):
             return
         if self._witness and self._clients.plan.echo and self.expected is not None:
             if (data, self._opcode is Opcode.TEXT) != (self.expected.data, self.expected.text):
-                self._clients.fail(f"{self._clients.name(self)}: it did not echo the message")
+                self._clients.fail(f"{self._clients.name(self)}: the server did not echo a message")
         self._clients.answered(self)
 
     def _write(self) -> None:
@@ -323,12 +326,14 @@ class _Clients:
         elif header != self._header:
             self.fail(f"the server negotiated {self._header!r} first and {header!r} later")
 
-    async def run(self, command: Command) -> Reply:
-        """Do what is commanded, reporting progress."""
+    async def run(self, command: Command, is_abandoned: Callable[[], bool]) -> Reply:
+        """Do what is commanded, reporting progress, until it is done or nobody waits for it."""
         self._count = self._reported = 0
         work = asyncio.create_task(self._run(command))
         try:
             while not work.done() and not self._failure.done():
+                if is_abandoned():
+                    return Failed("nobody waits for it")
                 waiting_for: set[asyncio.Future[Any]] = {work, self._failure}
                 await asyncio.wait(
                     waiting_for, timeout=_PROGRESS_SECONDS, return_when=asyncio.FIRST_COMPLETED
@@ -519,7 +524,7 @@ async def _main() -> None:
     clients = _Clients(msgspec.json.decode(await reader.readline(), type=Plan))
     decoder = msgspec.json.Decoder(Command)
     while line := await reader.readline():
-        reply = await clients.run(decoder.decode(line))
+        reply = await clients.run(decoder.decode(line), reader.at_eof)
         _answer(reply)
         if isinstance(reply, Failed):
             return

@@ -54,8 +54,8 @@ def _main() -> None:
         process = subprocess.Popen(
             start.command,
             stdin=subprocess.DEVNULL,
-            # What it says may explain a failure, but is no answer of this process.
-            stdout=sys.stderr,
+            # What it writes to standard error may explain a failure; the rest is nobody's.
+            stdout=subprocess.DEVNULL,
             pass_fds=() if start.descriptor is None else (start.descriptor,),
             start_new_session=True,
         )

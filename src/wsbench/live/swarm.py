@@ -51,7 +51,7 @@ class Played(NamedTuple):
 class Swarm:
     """The clients, from their start to the end of the block.
 
-    What they do is counted, and reported to `progress`: connections opened, messages answered.
+    They count connections `opened` and messages `answered`; `progress` is called at each report.
 
     Raises:
         MeasurementError: by every method, if the server does not do what it should, or a client
@@ -66,10 +66,12 @@ class Swarm:
         clients: Clients,
         *,
         echo: bool,
-        progress: Callable[[int], None] = lambda _: None,
+        progress: Callable[[], None] = lambda: None,
     ) -> None:
         self._progress = progress
         self._groups = 0
+        self.opened = 0
+        self.answered = 0
         streams = played_streams(corpus)
         with contextlib.ExitStack() as stack:
             self._children = [
@@ -138,7 +140,9 @@ class Swarm:
         for reply in answers(self._children, Reply, _SILENCE_SECONDS):
             match reply:
                 case Progress():
-                    self._progress(reply.count)
+                    self.opened += reply.count if isinstance(commands[0], Open) else 0
+                    self.answered += reply.count if isinstance(commands[0], Play) else 0
+                    self._progress()
                 case Failed():
                     raise MeasurementError(reply.reason)
                 case Done():

@@ -1,9 +1,7 @@
 """The server under measurement: starting and stopping it, its memory and its CPU time."""
 
 import contextlib
-import selectors
 import socket
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from websockets.uri import WebSocketURI
 
 from wsbench.errors import MeasurementError
 from wsbench.live import keeper
-from wsbench.live.child import Child
+from wsbench.live.child import PYTHON, Child
 from wsbench.live.listen import listen_tcp
 from wsbench.live.server import Implementation
 from wsbench.live.traced_server import Listener, Listening, Request
@@ -93,14 +91,25 @@ class Target:
 
     def end(self) -> str | None:
         """How the server ended, if it did."""
-        if self._keeper is not None:
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._keeper, selectors.EVENT_READ)
-                if selector.select(0):
-                    ended = self._keeper.receive(keeper.Reply, _START_SECONDS)
-                    assert isinstance(ended, keeper.Ended)
-                    return _obituary(ended, self._keeper)
-        return None if self._is_running() else "the server ended"
+        if self._is_running():
+            return None
+        if self._keeper is None:
+            return "the server ended"
+        ended = self._keeper.receive(keeper.Reply, _START_SECONDS)
+        assert isinstance(ended, keeper.Ended)
+        return _obituary(ended, self._keeper)
+
+    def keeper_has_ended(self) -> bool:
+        """Whether nobody will end the server when this process does."""
+        return self._keeper is not None and self._keeper.has_ended()
+
+    def kill(self) -> None:
+        """End what is left of the server, if its keeper did not."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            family = [self._process, *self._process.children(recursive=True)]
+            for process in family:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.kill()
 
     def _is_running(self) -> bool:
         try:
@@ -140,7 +149,7 @@ def own_server(
     uri = WebSocketURI(tls is not None, host, port, "/", "")
     # The largest message of a corpus says nothing about what a connection holds.
     command = [
-        *(sys.executable, "-P", "-m", "wsbench", "serve", "--fd", str(sock.fileno())),
+        *(*PYTHON, "-m", "wsbench", "serve", "--fd", str(sock.fileno())),
         *("--settings", str(settings or "off"), "--implementation", implementation),
         *("--max-size", "none", *(("--tls", *tls) if tls else ())),
     ]
@@ -148,7 +157,8 @@ def own_server(
         pid = _start(child, command, sock.fileno())
         # Once the server is gone, connecting has to fail.
         sock.close()
-        yield _target(pid, uri, child)
+        with _kept(_target(pid, uri, child)) as target:
+            yield target
 
 
 @contextmanager
@@ -164,17 +174,18 @@ def command_server(command: Sequence[str], uri: WebSocketURI) -> Iterator[Target
             f"{place}: a server listens there already; stop it, or measure it with --pid"
         )
     with Child("wsbench.live.keeper", "the server's keeper") as child:
-        target = _target(_start(child, command, None), uri, child)
-        deadline = time.monotonic() + _START_SECONDS
-        while not _accepts(uri):
-            if reason := target.end():
-                raise MeasurementError(reason)
-            if time.monotonic() > deadline:
-                raise MeasurementError(
-                    f"{command[0]}: accepts no connections at {place} after {_START_SECONDS:g} s"
-                )
-            time.sleep(_POLL_SECONDS)
-        yield target
+        with _kept(_target(_start(child, command, None), uri, child)) as target:
+            deadline = time.monotonic() + _START_SECONDS
+            while not _accepts(uri):
+                if reason := target.end():
+                    raise MeasurementError(reason)
+                if time.monotonic() > deadline:
+                    raise MeasurementError(
+                        f"{command[0]}: accepts no connections at {place} after "
+                        f"{_START_SECONDS:g} s"
+                    )
+                time.sleep(_POLL_SECONDS)
+            yield target
 
 
 @contextmanager
@@ -188,6 +199,16 @@ def running_server(pid: int, uri: WebSocketURI) -> Iterator[Target]:
     if not _accepts(uri):
         raise MeasurementError(f"{uri.host}:{uri.port}: no server accepts connections there")
     yield target
+
+
+@contextmanager
+def _kept(target: Target) -> Iterator[Target]:
+    """The target; when its keeper has been killed, nobody else ends it."""
+    try:
+        yield target
+    finally:
+        if target.keeper_has_ended():
+            target.kill()
 
 
 def _start(child: Child, command: Sequence[str], descriptor: int | None) -> int:

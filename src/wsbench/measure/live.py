@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from wsbench.deflate import is_negotiated
 from wsbench.errors import MeasurementError
 from wsbench.files import read_if_there
-from wsbench.live.swarm import WARM_UPS, Swarm
+from wsbench.live.swarm import Swarm
 from wsbench.live.target import Resident, Target
 from wsbench.results import Live, RoundTrip
 from wsbench.settings import BROWSER, Offer
@@ -19,9 +19,12 @@ from wsbench.settings import BROWSER, Offer
 # What fills two windows of 32 KiB, after which zlib touches no new memory; but not more than so
 # many messages.
 _FILLING_BYTES = 65_536
-_FILLING_MESSAGES = range(10, 201)
-# Enough for a second of CPU time, which systems count in steps of 10 ms.
+_FILLING_MESSAGES = range(3, 201)
+# The shortest time that a share can be told of: systems count CPU time in steps of 10 ms.
+_SHORTEST_SECONDS = 0.3
+# Enough for a second of CPU time, whether messages are short or long.
 _TIMED_MESSAGES = 20_000
+_TIMED_BYTES = 64 * 2**20
 
 
 def filling_messages(mean_bytes: float) -> int:
@@ -33,25 +36,21 @@ def filling_messages(mean_bytes: float) -> int:
     return max(_FILLING_MESSAGES[0], min(_FILLING_MESSAGES[-1], wanted))
 
 
-def timed_messages(connections: int) -> int:
-    """How many messages a connection sends, of so many, while CPU and round trips are measured."""
-    return max(1, -(-_TIMED_MESSAGES // connections))
-
-
-def messages_in_all(connections: int, messages: int) -> int:
-    """How many connections are opened and messages answered while a server is measured."""
-    return WARM_UPS + connections * (1 + messages + timed_messages(connections))
+def timed_messages(connections: int, mean_bytes: float) -> int:
+    """How many messages of a size each of so many connections sends while CPU time is measured."""
+    in_all = min(_TIMED_MESSAGES, _TIMED_BYTES / max(1.0, mean_bytes))
+    return max(1, math.ceil(in_all / connections))
 
 
 def measure_live(
-    target: Target, swarm: Swarm, offer: Offer, *, connections: int, messages: int
+    target: Target, swarm: Swarm, offer: Offer, *, connections: int, messages: int, timed: int
 ) -> Iterator[tuple[Live, Resident]]:
     """What a server's connection costs, again and again as more becomes known.
 
-    Half of the connections are opened and send all their messages; that is the state to compare
+    Half of the connections are opened and send all their `messages`; that is the state to compare
     with, in which the process has what it takes once. Then the other half is opened, sends one
     message each, and the rest, and each time what the processes hold more is divided by them. Last,
-    all connections send in turn, while CPU time and round trips are measured.
+    all connections send `timed` messages in turn, while CPU time and round trips are measured.
 
     Raises:
         MeasurementError: if the server ends, breaks the protocol, does not answer, or negotiates
@@ -60,9 +59,8 @@ def measure_live(
     negotiated = swarm.warm_up()
     if offer != BROWSER and not is_negotiated(offer, negotiated):
         raise MeasurementError(
-            f"{offer or 'off'} was offered, but the server negotiated "
-            f"{negotiated or 'no compression'}; measure what it does negotiate with "
-            "--settings browser"
+            f"the server negotiated {negotiated or 'no compression'} instead; measure what it does "
+            "negotiate with --settings browser"
         )
     live = Live(connections=connections, negotiated=negotiated)
     first = connections // 2
@@ -84,7 +82,7 @@ def measure_live(
         live,
         resident_opened_bytes=opened,
         opened_per_second=round((connections - first) / seconds, 1),
-        opening_cpu_share=round(cpu_seconds / seconds, 3),
+        opening_cpu_share=round(cpu_seconds / seconds, 3) if seconds > _SHORTEST_SECONDS else None,
     )
     yield live, now
     swarm.play(groups[-1:], 0, 1)
@@ -100,7 +98,6 @@ def measure_live(
     )
     yield live, now
 
-    timed = timed_messages(connections)
     cpu_before = target.cpu_seconds()
     played = swarm.play(groups, messages, timed, timed=True)
     cpu_seconds = target.cpu_seconds() - cpu_before

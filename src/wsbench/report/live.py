@@ -129,10 +129,11 @@ def _opening(results: Results) -> list[str]:
     shares = [live.opening_cpu_share for live in lives if live.opening_cpu_share is not None]
     if not rates:
         return []
-    return [
-        f"Opened: {_span(rates, '{:,.0f}')} connections per second, while the server used "
-        f"{_span([100 * share for share in shares], '{:.0f}')}% of a processor."
-    ]
+    busy = ""
+    if shares:
+        percents = _span([100 * share for share in shares], "{:.0f}")
+        busy = f", while the server used {percents}% of a processor"
+    return [f"Opened: {_span(rates, '{:,.0f}')} connections per second{busy}."]
 
 
 def _span(values: Sequence[float], form: str) -> str:
