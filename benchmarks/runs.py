@@ -1,4 +1,4 @@
-"""Runs of `wsbench compress`, each a process of its own, as its users have it."""
+"""Runs of wsbench, each a process of its own, as its users have it."""
 
 import subprocess
 import sys
@@ -9,9 +9,14 @@ from wsbench.results import Time, parse_results
 
 def compress(path: str, *options: object) -> Results:
     """The record of one run without memory."""
-    command = [sys.executable, "-m", "wsbench", "compress", path, "--no-memory", "--quiet"]
+    return record("compress", path, "--no-memory", *options)
+
+
+def record(*arguments: object) -> Results:
+    """The record of one run."""
+    command = [sys.executable, "-m", "wsbench", *map(str, arguments)]
     output = subprocess.run(
-        [*command, "--format", "json", *map(str, options)], stdout=subprocess.PIPE, check=True
+        [*command, "--quiet", "--format", "json"], stdout=subprocess.PIPE, check=True
     ).stdout
     return parse_results(output, "the output of wsbench")
 
@@ -19,7 +24,7 @@ def compress(path: str, *options: object) -> Results:
 def times(results: Results, connections: int) -> dict[DeflateSettings, Time]:
     """The time of every settings with some number of connections."""
     return {
-        row.settings: time
+        row.deflate: time
         for row in results.rows
-        if row.settings and (time := row.time_at(connections))
+        if row.deflate and (time := row.time_at(connections))
     }

@@ -4,10 +4,22 @@ from datetime import UTC, datetime
 
 import pytest
 from hypothesis import settings
+from msgspec.structs import replace
 
 from wsbench.corpus import Corpus, Message
 from wsbench.environment import Environment
-from wsbench.results import CorpusSummary, Memory, Results, Row, Size, Time, TimingSummary
+from wsbench.results import (
+    CorpusSummary,
+    Live,
+    LiveSummary,
+    Memory,
+    Results,
+    RoundTrip,
+    Row,
+    Size,
+    Time,
+    TimingSummary,
+)
 from wsbench.settings import LADDER, REFERENCE, DeflateSettings
 
 # A busy machine must not fail a test; examples are found again from the printed blob.
@@ -116,5 +128,42 @@ def results() -> Results:
                 seconds=7.0,
                 stopped="max_seconds",
             ),
+        ),
+    )
+
+
+@pytest.fixture
+def live_results(results: Results) -> Results:
+    """A record with round figures, as if live connections had been measured."""
+    measured = Live(
+        connections=1000,
+        negotiated="permessage-deflate; server_max_window_bits=12; client_max_window_bits=12",
+        opened_per_second=1234.5,
+        opening_cpu_share=0.95,
+        resident_opened_bytes=40 * 1024,
+        resident_after_one_bytes=50 * 1024,
+        resident_bytes=60 * 1024,
+        kernel_bytes=512,
+        cpu_ns_per_message=61_540,
+        round_trip_ns=RoundTrip(p50=590_000, p99=1_030_000),
+    )
+    memory = results.rows[3].memory
+    return replace(
+        results,
+        rows=(
+            Row(settings=REFERENCE, memory=memory, live=measured),
+            Row(settings=None, live=Live(connections=1000, negotiated="", resident_bytes=1024)),
+        ),
+        timing=(),
+        live=LiveSummary(
+            server="wsbench serve",
+            implementation="asyncio",
+            tls=True,
+            connections=1000,
+            messages=200,
+            in_flight=10,
+            processes=2,
+            resident="uss",
+            seconds=12.5,
         ),
     )

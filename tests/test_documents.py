@@ -10,6 +10,7 @@ import pytest
 
 from wsbench import load_corpus, load_results, render
 from wsbench.cli.compress import compress
+from wsbench.cli.connections import connections
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -36,21 +37,45 @@ def test_every_bundled_corpus_has_its_record_and_table(path: Path) -> None:
     ).read_text("utf-8")
 
 
-def test_the_readme_names_every_option_of_compress_and_no_other() -> None:
+@pytest.mark.parametrize(
+    ("command", "begin", "end"),
+    [
+        (compress, "## Options of `wsbench compress`", "\nWithout `"),
+        (connections, "add; [examples/servers/]", "\nWithout CORPUS"),
+    ],
+)
+def test_the_readme_names_every_option_and_no_other(
+    command: click.Command, begin: str, end: str
+) -> None:
     options = {
         option
-        for parameter in compress.params
+        for parameter in command.params
         if isinstance(parameter, click.Option)
         for option in (*parameter.opts, *parameter.secondary_opts)
     }
-    section = README.partition("## Options of `wsbench compress`")[2].partition("\nWithout `")[0]
+    assert begin in README
+    section = README.partition(begin)[2].partition(end)[0]
     named = set(re.findall(r"`(--?[a-z][a-z-]*)", section))
     assert named == options | {"-h", "--help"}
 
 
+def test_the_pages_of_live_connections_show_the_saved_records() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "update_connections.py"))
+    results = load_results(ROOT / "results" / "connections.json")
+    assert [row.label for row in results.rows][-1] == "off"
+    assert len(results.rows) == 8
+    assert all(row.memory and row.live and row.live.round_trip_ns for row in results.rows)
+    output = render(results)
+    assert output.strip() in README
+    assert script["with_example"](README, output) == README
+    page = (ROOT / "results" / "connections.md").read_text("utf-8")
+    assert page == f"# Live connections\n\n{render(results, 'markdown')}"
+    assert (ROOT / "results" / "servers.md").read_text("utf-8") == script["servers_page"]()
+
+
 def test_every_linked_file_exists() -> None:
-    documents = ("README.md", "CONTRIBUTING.md", "docs/method.md")
-    folders = ("benchmarks", "corpora", "results")
+    documents = ("README.md", "CONTRIBUTING.md", "docs/method.md", "docs/deploy.md")
+    folders = ("benchmarks", "corpora", "results", "examples/servers")
     for document in (*documents, *(f"{folder}/README.md" for folder in folders)):
         path = ROOT / document
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text("utf-8")):

@@ -143,6 +143,7 @@ def test_csv_holds_every_number_in_its_base_unit(results: Results) -> None:
         "connection_stdev_bytes": "512",
         "deflate_bytes": "2000",
         "inflate_bytes": "1000",
+        "resident_bytes": "",
         "original_bytes": "10000",
         "compressed_bytes": "1000",
         "wire_bytes": "1020",

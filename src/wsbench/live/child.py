@@ -6,6 +6,7 @@ import selectors
 import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from tempfile import TemporaryFile
 from typing import Any, Self
@@ -31,7 +32,9 @@ class Child:
         self._what = what
         # What it says on standard error, wherever that ends: a pipe could fill up.
         self._errors = TemporaryFile()  # noqa: SIM115
-        self._buffer = bytearray()
+        self._rest = b""
+        # What it has sent and nobody has looked at.
+        self.lines: deque[bytes] = deque()
         # A session of its own keeps Ctrl-C from reaching it before this process has handled it.
         self._process = subprocess.Popen(
             [*PYTHON, "-m", module],
@@ -74,8 +77,8 @@ class Child:
         """
         return next(answers([self], kind, timeout_seconds))
 
-    def lines(self) -> list[bytes]:
-        """The whole lines that have arrived, after waiting for some bytes.
+    def read(self) -> None:
+        """Read what it has sent, after waiting for some of it.
 
         Raises:
             MeasurementError: if it has ended.
@@ -83,10 +86,8 @@ class Child:
         data = os.read(self._stdout.fileno(), _READ_BYTES)
         if not data:
             raise MeasurementError(self._obituary())
-        self._buffer += data
-        *whole, rest = self._buffer.split(b"\n")
-        self._buffer = bytearray(rest)
-        return [bytes(line) for line in whole]
+        *whole, self._rest = (self._rest + data).split(b"\n")
+        self.lines.extend(whole)
 
     def said(self) -> str:
         """The last line that it, or what it started, wrote to standard error."""
@@ -136,10 +137,12 @@ def answers(children: Sequence[Child], kind: Any, timeout_seconds: float) -> Ite
             selector.register(child, selectors.EVENT_READ, child)
         deadline = time.monotonic() + timeout_seconds
         while True:
+            for child in children:
+                while child.lines:
+                    yield decoder.decode(child.lines.popleft())
+                    deadline = time.monotonic() + timeout_seconds
             ready = selector.select(max(0, deadline - time.monotonic()))
             if not ready and time.monotonic() >= deadline:
                 raise children[0].silence(timeout_seconds)
             for key, _ in ready:
-                for line in key.data.lines():
-                    yield decoder.decode(line)
-                    deadline = time.monotonic() + timeout_seconds
+                key.data.read()

@@ -367,24 +367,35 @@ class _Clients:
         group: list[_Connection] = []
         self._groups.append(group)
 
+        place = await self._place()
+
         async def open_some() -> None:
             for index in numbers:
-                group.append(await self._open_one(index))
+                group.append(await self._open_one(index, place))
                 self._count += 1
 
         await asyncio.gather(*(open_some() for _ in range(min(count, _OPENING))))
         group.sort(key=lambda connection: connection.number)
-        # They live to the end; the collector need not look at thousands of them again.
-        gc.collect()
-        gc.freeze()
 
-    async def _open_one(self, index: int) -> _Connection:
+    async def _place(self) -> tuple[Any, ...]:
+        """What socket.socket needs to know of the server, its address last."""
+        uri = self.plan.uri
+        try:
+            return (
+                await asyncio.get_running_loop().getaddrinfo(
+                    uri.host, uri.port, type=socket.SOCK_STREAM
+                )
+            )[0]
+        except OSError as error:
+            raise _Failed(f"{uri.host}: {error.strerror}") from None
+
+    async def _open_one(self, index: int, place: tuple[Any, ...]) -> _Connection:
         plan = self.plan
         number = plan.first + index * plan.step
         connection = _Connection(self, number, witness=index < plan.scripts)
         try:
             async with asyncio.timeout(plan.timeout_seconds):
-                sock = await _connected(plan, number)
+                sock = await _connected(plan, place, number)
                 await asyncio.get_running_loop().create_connection(
                     lambda: connection,
                     sock=sock,
@@ -491,11 +502,8 @@ def _tls(plan: Plan) -> ssl.SSLContext | None:
     return context
 
 
-async def _connected(plan: Plan, number: int) -> socket.socket:
-    loop = asyncio.get_running_loop()
-    family, kind, protocol, _, address = (
-        await loop.getaddrinfo(plan.uri.host, plan.uri.port, type=socket.SOCK_STREAM)
-    )[0]
+async def _connected(plan: Plan, place: tuple[Any, ...], number: int) -> socket.socket:
+    family, kind, protocol, _, address = place
     sock = socket.socket(family, kind, protocol)
     try:
         sock.setblocking(False)
@@ -504,7 +512,7 @@ async def _connected(plan: Plan, number: int) -> socket.socket:
             if sys.platform == "linux":
                 sock.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
             sock.bind((plan.sources[number % len(plan.sources)], 0))
-        await loop.sock_connect(sock, address)
+        await asyncio.get_running_loop().sock_connect(sock, address)
     except BaseException:
         sock.close()
         raise
@@ -532,4 +540,6 @@ async def _main() -> None:
 
 if __name__ == "__main__":
     raise_descriptor_limit()
+    # Connections live to the end; looking for garbage among thousands of them only disturbs.
+    gc.disable()
     asyncio.run(_main())

@@ -14,6 +14,8 @@ _SIZE = ("original_bytes", "compressed_bytes", "wire_bytes")
 _LIVE = (
     "connections",
     "negotiated",
+    "opened_per_second",
+    "opening_cpu_share",
     "resident_opened_bytes",
     "resident_after_one_bytes",
     "resident_bytes",
