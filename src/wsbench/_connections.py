@@ -108,8 +108,8 @@ def measure_connections(
     one after the answer to the other, with so many of all `in_flight`. Unless given, they are as
     many as fill the largest windows, 200 at most, or fewer where there are many connections.
     `processes` of clients are one less than processors, 4 at most. A connection that does not open,
-    or is not answered, within `timeout_seconds` ends the measurement. They come from the addresses
-    `sources` in turn. Certificates are checked against those in the file `ca`, unless `verify` is
+    or is not answered, within `timeout_seconds` ends the measurement. Clients connect from the
+    addresses `sources` in turn. Certificates are checked against those in the file `ca`, unless `verify` is
     false.
 
     Raises:
@@ -126,21 +126,7 @@ def measure_connections(
         default = (*LADDER, None) if isinstance(server, OwnServer) else (BROWSER, None)
     rows = _in_order(default if offers is None else offers)
     summary = corpus_summary(corpus)
-    for name, value in (("connections", connections), ("in_flight", in_flight)):
-        if value < 1:
-            raise SettingsError(f"{name} {value}: choose a number from 1")
-    if messages is not None and messages < 1:
-        raise SettingsError(f"messages {messages}: choose a number from 1")
-    if not 0 < timeout_seconds < math.inf:
-        raise SettingsError(f"timeout_seconds {timeout_seconds}: choose a finite number above 0")
-    if isinstance(server, OwnServer):
-        if BROWSER in rows:
-            raise SettingsError("wsbench serve negotiates exact settings; offer those, or off")
-    elif isinstance(server, RunningServer) and len(rows) > 1:
-        raise SettingsError(
-            "a running server can be measured with one settings only, since memory that was freed "
-            "is used again; give a command that starts it, to have a fresh one for each"
-        )
+    _check_arguments(server, rows, connections, messages, in_flight, timeout_seconds)
     if processes is None:
         processes = max(1, min(_MOST_PROCESSES, available_cpus() - 1))
     processes = min(processes, connections)
@@ -340,6 +326,29 @@ def _parse_url(url: str) -> WebSocketURI:
         return parse_uri(url)
     except InvalidURI as error:
         raise SettingsError(f"{url}: {error.msg}; write ws://host:port/path") from error
+
+
+def _check_arguments(
+    server: Server,
+    rows: Sequence[Offer],
+    connections: int,
+    messages: int | None,
+    in_flight: int,
+    timeout_seconds: float,
+) -> None:
+    numbers = {"connections": connections, "messages": messages, "in_flight": in_flight}
+    for name, value in numbers.items():
+        if value is not None and value < 1:
+            raise SettingsError(f"{name} {value}: choose a number from 1")
+    if not 0 < timeout_seconds < math.inf:
+        raise SettingsError(f"timeout_seconds {timeout_seconds}: choose a finite number above 0")
+    if isinstance(server, OwnServer) and BROWSER in rows:
+        raise SettingsError("wsbench serve negotiates exact settings; offer those, or off")
+    if isinstance(server, RunningServer) and len(rows) > 1:
+        raise SettingsError(
+            "a running server can be measured with one settings only, since memory that was freed "
+            "is used again; give a command that starts it, to have a fresh one for each"
+        )
 
 
 def _check_limits(
