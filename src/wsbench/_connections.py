@@ -109,8 +109,8 @@ def measure_connections(
     many as fill the largest windows, 200 at most, or fewer where there are many connections.
     `processes` of clients are one less than processors, 4 at most. A connection that does not open,
     or is not answered, within `timeout_seconds` ends the measurement. Clients connect from the
-    addresses `sources` in turn. Certificates are checked against those in the file `ca`, unless `verify` is
-    false.
+    addresses `sources` in turn. Certificates are checked against those in the file `ca`, unless
+    `verify` is false.
 
     Raises:
         SettingsError: if an argument is out of range or memory, descriptors or ports do not

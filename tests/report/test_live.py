@@ -29,7 +29,7 @@ def test_the_table_has_a_column_a_quantity(live_results: Results) -> None:
     lines = [line.rstrip() for line in printed.splitlines()]
     assert "\n".join(lines).startswith(TABLE)
     assert "(USS)" in printed
-    assert "both ends: up to 0.5 KiB beside" in printed
+    assert "socket buffers, both ends, wait up to 0.5 KiB." in printed
     assert (
         "Opened: 1,234 connections per second, while the server used 95% of a processor." in printed
     )

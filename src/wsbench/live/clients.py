@@ -11,6 +11,7 @@ a few connections are decompressed.
 
 import array
 import asyncio
+import contextlib
 import gc
 import itertools
 import socket
@@ -180,7 +181,6 @@ class _Connection(asyncio.BufferedProtocol):
         self.leaving = False
         self.opened = asyncio.get_running_loop().create_future()
         self.lost = asyncio.get_running_loop().create_future()
-        self.negotiated = ""
         self.transport: Any = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -240,8 +240,8 @@ class _Connection(asyncio.BufferedProtocol):
     def _handshaken(self, response: Response) -> None:
         if self._protocol.handshake_exc is not None or self._protocol.state is not State.OPEN:
             return
-        self.negotiated = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
-        self._clients.negotiated(self.negotiated, self._protocol.extensions)
+        header = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
+        self._clients.negotiated(header, self._protocol.extensions)
         if self._protocol.extensions and not self._witness:
             self._protocol.extensions = [_Uninflated()]
         if not self.opened.done():
@@ -296,7 +296,6 @@ class _Clients:
         self._extension: PerMessageDeflate | None = None
         self._tls = _tls(plan)
         self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._opened = 0
         self._reported = 0
         self._count = 0
         self._timed = False
@@ -366,7 +365,6 @@ class _Clients:
         numbers = iter(range(first, first + count))
         group: list[_Connection] = []
         self._groups.append(group)
-
         place = await self._place()
 
         async def open_some() -> None:
@@ -378,16 +376,23 @@ class _Clients:
         group.sort(key=lambda connection: connection.number)
 
     async def _place(self) -> tuple[Any, ...]:
-        """What socket.socket needs to know of the server, its address last."""
+        """What socket.socket needs to know of the server, its address last.
+
+        A name may have several addresses, of which the server may listen at one.
+        """
         uri = self.plan.uri
         try:
-            return (
-                await asyncio.get_running_loop().getaddrinfo(
-                    uri.host, uri.port, type=socket.SOCK_STREAM
-                )
-            )[0]
+            places = await asyncio.get_running_loop().getaddrinfo(
+                uri.host, uri.port, type=socket.SOCK_STREAM
+            )
         except OSError as error:
             raise _Failed(f"{uri.host}: {error.strerror}") from None
+        for place in places[:-1]:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(self.plan.timeout_seconds):
+                    (await _connected(self.plan, place, self.plan.first)).close()
+                return place
+        return places[-1]
 
     async def _open_one(self, index: int, place: tuple[Any, ...]) -> _Connection:
         plan = self.plan

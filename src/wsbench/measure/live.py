@@ -1,7 +1,6 @@
 """Live connections: resident memory, CPU time and round trips of a real server, from outside."""
 
 import math
-import mmap
 import statistics
 import time
 from collections.abc import Iterator
@@ -68,7 +67,7 @@ def measure_live(
     if first:
         groups.append(swarm.open(first))
         swarm.play(groups, 0, messages)
-    before, kernel_before = target.resident(), _kernel_bytes()
+    before = target.resident()
 
     def per_connection() -> tuple[int, Resident]:
         now = target.resident()
@@ -91,10 +90,11 @@ def measure_live(
     yield live, now
     swarm.play(groups[-1:], 1, messages - 1)
     after_all, now = per_connection()
+    queued = _queued_bytes(target.uri.port)
     live = replace(
         live,
         resident_bytes=after_all,
-        kernel_bytes=_difference(_kernel_bytes(), kernel_before, connections - first),
+        kernel_bytes=None if queued is None else round(queued / connections),
     )
     yield live, now
 
@@ -112,15 +112,17 @@ def measure_live(
     )
 
 
-def _kernel_bytes() -> int | None:
-    """What the kernel holds in buffers of TCP sockets, all of them (proc(5), sockstat)."""
-    total = None
-    for line in read_if_there("/proc/net/sockstat").splitlines():
-        words = line.split()
-        if words[:1] == ["TCP:"] and "mem" in words:
-            total = int(words[words.index("mem") + 1]) * mmap.PAGESIZE
+def _queued_bytes(port: int) -> int | None:
+    """What waits in the kernel's buffers of all TCP sockets to or from a port (proc_net_tcp)."""
+    lines = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in read_if_there(f"/proc/net/{name}").splitlines()[1:]
+    ]
+    if not lines:
+        return None
+    total = 0
+    for _, local, remote, _, queues, *_ in lines:
+        if port in (int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16)):
+            total += sum(int(queue, 16) for queue in queues.split(":"))
     return total
-
-
-def _difference(now: int | None, before: int | None, connections: int) -> int | None:
-    return None if now is None or before is None else max(0, round((now - before) / connections))

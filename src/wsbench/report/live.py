@@ -114,7 +114,7 @@ def _notes(results: Results) -> list[str]:
         if row.live and row.live.kernel_bytes is not None
     ]
     if kernel:
-        parts.append(f"Socket buffers in the kernel, both ends: up to {kib(max(kernel))} beside.")
+        parts.append(f"In the kernel's socket buffers, both ends, wait up to {kib(max(kernel))}.")
     parts.append("CPU: the server's, a message in and its answer out.")
     lines = [" ".join(parts), *_opening(results)]
     if summary.implementation is None and any(row.deflate for row in results.rows):
