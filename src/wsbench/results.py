@@ -129,10 +129,10 @@ class Live(msgspec.Struct, frozen=True, kw_only=True):
     """What one more of `connections` connections costs a real server, measured from outside.
 
     Resident bytes per connection: once it is open, after one message each way, and after all of
-    the summary's `messages`. `kernel_bytes` is what waits beside that in the kernel's buffers of its
-    sockets, at both ends. So many were opened a second, while the server used so many processors:
-    where that is nearly one, a server of one thread, and not the clients, set the pace. CPU time is
-    the server's, a message in and its answer out. `negotiated` is the server's
+    the summary's `messages`. `kernel_bytes` is what waits beside that in the kernel's buffers of
+    its sockets, at both ends. So many were opened a second, while the server used so many
+    processors: where that is nearly one, a server of one thread, and not the clients, set the pace.
+    CPU time is the server's, a message in and its answer out. `negotiated` is the server's
     `Sec-WebSocket-Extensions` header, empty if there is none. None is what was not reached, or what
     the system does not tell.
     """

@@ -123,6 +123,26 @@ def test_the_ladder_of_our_own_server(wsbench: Run, tmp_path: Path) -> None:
     assert json.loads(wsbench("report", "live.json", "--format", "json").stdout) == record
 
 
+def test_compress_foretells_resident_memory(wsbench: Run, root: Path) -> None:
+    corpus = root / "corpora" / "chat.json"
+    options = ("--window-bits", 15, "--memory-level", 8)
+    estimate = wsbench(
+        *("compress", corpus, *options, "--no-time", "--no-memory", "--resident", "--save", "r"),
+    )
+    assert estimate.returncode == 0, estimate.stderr
+    assert "Resident memory" in estimate.stdout
+    assert "each of 100 live connections, after 200 messages each way" in estimate.stdout
+    rows = json.loads(wsbench("report", "r", "--format", "json").stdout)["rows"]
+    bits = [row["settings"] and row["settings"]["window_bits"] for row in rows]
+    assert bits == [15, 12, None]
+    foretold = [row["resident"]["connection_bytes"] for row in rows]
+    live = wsbench("connections", corpus, "-n", 400, *options, "--no-memory", "--format", "json")
+    (row,) = json.loads(live.stdout)["rows"]
+    assert foretold[0] == pytest.approx(row["live"]["resident_bytes"], rel=0.1)
+    # What has not been written to is not there, and after 200 messages nearly all has.
+    assert foretold[2] < foretold[1] < foretold[0] < foretold[2] + (256 + 32 + 16) * KIB
+
+
 def test_allocated_agrees_with_a_traced_server_of_websockets_alone(wsbench: Run) -> None:
     done = wsbench(
         *("connections", "-n", 10, "--messages", 1, "--settings", "15/8", "--settings", "12/5"),

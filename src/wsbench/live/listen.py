@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 # As much as the system allows; it lowers the number to net.core.somaxconn.
-_BACKLOG = 65_535
+BACKLOG = 65_535
 
 
 def listen_tcp(host: str, port: int) -> socket.socket:
@@ -28,7 +28,7 @@ def listen_tcp(host: str, port: int) -> socket.socket:
         if os.name == "posix":
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind(address)
-        sock.listen(_BACKLOG)
+        sock.listen(BACKLOG)
     except OSError:
         sock.close()
         raise
@@ -47,7 +47,7 @@ def listen_unix(path: str) -> Iterator[socket.socket]:
         _remove_stale(path)
         sock.bind(path)
         own = Path(path).stat()
-        sock.listen(_BACKLOG)
+        sock.listen(BACKLOG)
         try:
             yield sock
         finally:

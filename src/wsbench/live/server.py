@@ -22,6 +22,7 @@ from websockets.http11 import Request, Response
 
 from wsbench.deflate import server_factory
 from wsbench.live.application import Application, Session, page_name
+from wsbench.live.listen import BACKLOG
 from wsbench.settings import DeflateSettings
 
 Implementation = Literal["asyncio", "sync"]
@@ -29,6 +30,10 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 
 # How soon a thread that waits for a message notices that the server stops.
 _POLL_SECONDS = 2.0
+# How soon a signal is noticed at the latest.
+_LOOK_SECONDS = 0.5
+# How long handshakes that are under way when the server stops may take to be refused with 503.
+_REFUSAL_SECONDS = 0.5
 _EXIT_AT_ONCE = 130
 
 _AsyncioConnection = websockets.asyncio.server.ServerConnection
@@ -112,6 +117,8 @@ class _AsyncioServer:
         server = await websockets.asyncio.server.serve(
             self._handle, process_request=self._process_request, **arguments
         )
+        # asyncio has asked for a queue of 100, whatever the socket had.
+        arguments["sock"].listen(BACKLOG)
         started()
         await stop.wait()
         server.close(close_connections=False)
@@ -122,6 +129,9 @@ class _AsyncioServer:
             task.cancel()
         if self._open:
             await asyncio.wait(self._open, timeout=grace_seconds)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(grace_seconds, _REFUSAL_SECONDS)):
+                await server.wait_closed()
         cut = list(self._open.values())
         for connection in cut:
             connection.transport.abort()
@@ -202,7 +212,9 @@ class _SyncServer:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, at_signal)
         started()
-        stop.wait()
+        # A signal that a thread takes while it starts another one wakes nobody; hence the looking.
+        while not stop.wait(_LOOK_SECONDS):
+            pass
         self._stopping.set()
         # websockets' own way waits for connections, and older releases cannot do without.
         waits = "close_connections" in inspect.signature(server.shutdown).parameters
