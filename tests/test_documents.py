@@ -87,7 +87,7 @@ def test_the_method_page_shows_what_the_benchmarks_printed() -> None:
     blocks = re.findall(
         r"```text\n.*?```", (ROOT / "docs" / "method.md").read_text("utf-8"), re.DOTALL
     )
-    assert len(blocks) == 7
+    assert len(blocks) == 9
     assert all(block in printed for block in blocks)
 
 
