@@ -140,4 +140,9 @@ def _codec_bytes(settings: DeflateSettings | None) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    run(msgspec.json.decode(sys.stdin.buffer.readline(), type=Request))
+    try:
+        run(msgspec.json.decode(sys.stdin.buffer.readline(), type=Request))
+    except OSError as error:
+        # An event loop that was made by half would have the last word.
+        print(error.strerror or error, file=sys.stderr, flush=True)
+        os._exit(1)
