@@ -50,6 +50,13 @@ def _seconds(text: str) -> float:
     raise SettingsError(f"{text!r}: write a number of seconds, above 0, or none")
 
 
+def _grace(text: str) -> float:
+    with contextlib.suppress(ValueError):
+        if 0 <= (seconds := float(text)) <= 86_400:
+            return seconds
+    raise SettingsError(f"{text!r}: write a number of seconds, from 0")
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
@@ -125,9 +132,9 @@ def _seconds(text: str) -> float:
 )
 @click.option(
     "--grace",
-    type=click.FloatRange(min=0),
+    callback=parsed(_grace),
     metavar="SECONDS",
-    default=10.0,
+    default="10",
     show_default=True,
     help="How long to wait for connections when stopped.",
 )
@@ -186,6 +193,8 @@ def serve(
         def say(what: str) -> None:
             emit(f"wsbench serve: {what}\n")
 
+        # Not once it serves: threads wrap it for TLS, and leave an empty shell.
+        place = address(sock, tls=tls is not None)
         application = Application(replies)
         cut = server.serve(
             sock,
@@ -196,8 +205,7 @@ def serve(
             tls=context_of_tls,
             grace_seconds=grace,
             started=lambda: say(
-                f"listening on {address(sock, tls=tls is not None)} "
-                f"({settings or 'off'}, {reply}, {implementation})"
+                f"listening on {place} ({settings or 'off'}, {reply}, {implementation})"
             ),
         )
         stats = application.stats()
@@ -213,7 +221,11 @@ def serve(
 def _listen(
     stack: contextlib.ExitStack, host: str, port: int, unix: str | None, fd: int | None
 ) -> socket.socket:
-    place = f"--fd {fd}" if fd is not None else f"--unix {unix}" if unix else f"{host}:{port}"
+    place = f"{host}:{port}"
+    if fd is not None:
+        place = f"--fd {fd}"
+    elif unix is not None:
+        place = f"--unix {unix}"
     try:
         if fd is not None:
             return stack.enter_context(contextlib.closing(inherited(fd)))

@@ -62,12 +62,12 @@ class Application:
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A session that lasts as long as the block."""
-        replies = None
-        if self._replies is not None:
-            first = self._accepted % len(self._replies)
-            replies = itertools.islice(itertools.cycle(self._replies), first, None)
-        session = Session(replies)
         with self._lock:
+            replies = None
+            if self._replies is not None:
+                first = self._accepted % len(self._replies)
+                replies = itertools.islice(itertools.cycle(self._replies), first, None)
+            session = Session(replies)
             self._accepted += 1
             self._sessions.add(session)
         try:

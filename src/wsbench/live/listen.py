@@ -20,9 +20,12 @@ def listen_tcp(host: str, port: int) -> socket.socket:
     """
     # asyncio, given a socket that does not name TCP, leaves Nagle's algorithm on, at 40 ms a
     # message; getaddrinfo, unlike socket.create_server, names it.
-    family, kind, protocol, _, address = socket.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )[0]
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+    except UnicodeError as error:
+        raise socket.gaierror(socket.EAI_NONAME, "not a name of a host") from error
     sock = socket.socket(family, kind, protocol)
     try:
         if os.name == "posix":
@@ -42,6 +45,8 @@ def listen_unix(path: str) -> Iterator[socket.socket]:
     Raises:
         OSError: if something else is there, or the path cannot be had.
     """
+    if not path:
+        raise FileNotFoundError(errno.ENOENT, "the path is empty", path)
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     with contextlib.closing(sock):
         _remove_stale(path)
@@ -63,10 +68,14 @@ def _remove_stale(path: str) -> None:
     if not Path(path).is_socket():
         raise FileExistsError(errno.EEXIST, "exists, and is not a socket", path)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        # A server that is slow to accept is there all the same.
+        probe.setblocking(False)
         try:
             probe.connect(path)
         except ConnectionRefusedError:
             Path(path).unlink()
+        except BlockingIOError:
+            raise OSError(errno.EADDRINUSE, "another server is listening there", path) from None
         else:
             raise OSError(errno.EADDRINUSE, "another server is listening there", path)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import http
 import inspect
 import logging
@@ -12,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
 import websockets.asyncio.server
 import websockets.sync.server
@@ -30,6 +31,11 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 
 # How soon a thread that waits for a message notices that the server stops.
 _POLL_SECONDS = 2.0
+_SHORTEST_POLL_SECONDS = 0.05
+# How long a message takes from the thread that reads it to the one that answers it.
+_HANDOVER_SECONDS = 0.02
+# How soon a server that has run out of descriptors looks for one.
+_RETRY_SECONDS = 0.1
 # How soon a signal is noticed at the latest.
 _LOOK_SECONDS = 0.5
 # How long handshakes that are under way when the server stops may take to be refused with 503.
@@ -145,7 +151,11 @@ class _AsyncioServer:
             with self._application.session() as session, contextlib.suppress(ConnectionClosed):
                 await self._answer(connection, session, task)
                 await self._answer_what_was_received(connection, session)
+                # Unread, more than `max_queue` of them would keep the answer to the closing frame
+                # from being read.
+                discarding = asyncio.create_task(self._discard(connection))
                 await connection.close(CloseCode.GOING_AWAY)
+                await discarding
         finally:
             self._waiting.discard(task)
             del self._open[task]
@@ -177,6 +187,11 @@ class _AsyncioServer:
                 return
             await connection.send(session.answer(message))
 
+    async def _discard(self, connection: _AsyncioConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                await connection.recv()
+
     async def _process_request(
         self, connection: _AsyncioConnection, request: Request
     ) -> Response | None:
@@ -187,6 +202,25 @@ class _AsyncioServer:
         return _response(connection, await asyncio.to_thread(self._application.page, name))
 
 
+class _Patient:
+    """A listening socket; where websockets would stop accepting for good, it tries again."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._sock = sock
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        while True:
+            try:
+                return self._sock.accept()
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM):
+                    raise
+            time.sleep(_RETRY_SECONDS)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._sock, name)
+
+
 class _SyncServer:
     """Every connection in a thread of its own."""
 
@@ -194,11 +228,13 @@ class _SyncServer:
         self._application = application
         self._stopping = threading.Event()
         self._open: set[_SyncConnection] = set()
+        self._poll_seconds = _POLL_SECONDS
 
     def run(
         self, arguments: dict[str, Any], grace_seconds: float, started: Callable[[], None]
     ) -> int:
         stop = threading.Event()
+        self._poll_seconds = min(_POLL_SECONDS, max(_SHORTEST_POLL_SECONDS, grace_seconds / 4))
 
         def at_signal(*_: object) -> None:
             if stop.is_set():
@@ -208,6 +244,7 @@ class _SyncServer:
         server = websockets.sync.server.serve(
             self._handle, process_request=self._process_request, **arguments
         )
+        server.socket = cast(socket.socket, _Patient(server.socket))
         threading.Thread(target=server.serve_forever, daemon=True).start()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, at_signal)
@@ -219,10 +256,13 @@ class _SyncServer:
         # websockets' own way waits for connections, and older releases cannot do without.
         waits = "close_connections" in inspect.signature(server.shutdown).parameters
         shutdown = (lambda: server.shutdown(close_connections=False)) if waits else server.shutdown
-        threading.Thread(target=shutdown, daemon=True).start()
+        closing = threading.Thread(target=shutdown, daemon=True)
+        closing.start()
         deadline = time.monotonic() + grace_seconds
         while self._open and time.monotonic() < deadline:
             time.sleep(0.02)
+        # Those whose handshake has just ended have to be told, too.
+        closing.join(min(grace_seconds, _REFUSAL_SECONDS))
         return len(self._open)
 
     def _handle(self, connection: _SyncConnection) -> None:
@@ -230,9 +270,13 @@ class _SyncServer:
         try:
             with self._application.session() as session, contextlib.suppress(ConnectionClosed):
                 while not self._stopping.is_set():
-                    self._answer(connection, session, _POLL_SECONDS)
-                while self._answer(connection, session, 0):
-                    pass
+                    self._answer(connection, session, self._poll_seconds)
+                # Twice, since what one read has brought is not handed over at once.
+                for _ in range(2):
+                    while self._answer(connection, session, 0):
+                        pass
+                    time.sleep(_HANDOVER_SECONDS)
+                threading.Thread(target=self._discard, args=[connection], daemon=True).start()
                 connection.close(CloseCode.GOING_AWAY)
         finally:
             self._open.discard(connection)
@@ -244,6 +288,11 @@ class _SyncServer:
             return False
         connection.send(session.answer(message))
         return True
+
+    def _discard(self, connection: _SyncConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            while True:
+                connection.recv()
 
     def _process_request(self, connection: _SyncConnection, request: Request) -> Response | None:
         name = page_name(request.path)
