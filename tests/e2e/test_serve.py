@@ -1116,12 +1116,15 @@ def send_bombs(server: Server) -> None:
 
 
 def connect_and_drop(server: Server, count: int) -> None:
-    """Half of them after they have asked for a handshake."""
+    """Some at once, some amid the handshake, and some after a message."""
     for _ in range(count // 100):
-        batch = [server.open() for _ in range(100)]
+        batch = [server.open() for _ in range(90)]
         for sock in batch[::2]:
             sock.sendall(upgrade())
-        for sock in batch:
+        clients = [Raw(server) for _ in range(10)]
+        for client in clients:
+            client.send(frame(BINARY, bytes(10 * KIB)))
+        for sock in (*batch, *(client.socket for client in clients)):
             drop(sock)
 
 

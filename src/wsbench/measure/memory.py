@@ -1,15 +1,16 @@
 """Memory: what one more connection allocates in a real websockets server."""
 
+import asyncio
 import contextlib
 import itertools
 import socket
 import ssl
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 import msgspec
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import ClientConnection, connect
 
 from wsbench.deflate import is_negotiated, offer_factories
 from wsbench.errors import MeasurementError
@@ -62,11 +63,7 @@ def _what_takes_memory(settings: DeflateSettings | None) -> DeflateSettings | No
 
 def _memory(settings: DeflateSettings | None, listener: Listener, tls: Tls | None) -> Memory:
     try:
-        with contextlib.ExitStack() as connections:
-            readings = [
-                _traced_bytes(connections.enter_context(_connection(settings, listener.port, tls)))
-                for _ in range(CONNECTIONS + 1)
-            ]
+        readings = asyncio.run(_readings(settings, listener.port, tls))
     except (OSError, WebSocketException) as error:
         reason = str(error) or type(error).__name__
         raise MeasurementError(f"{settings or 'off'}: a connection failed: {reason}") from error
@@ -80,24 +77,36 @@ def _memory(settings: DeflateSettings | None, listener: Listener, tls: Tls | Non
     )
 
 
-@contextlib.contextmanager
-def _connection(
+async def _readings(settings: DeflateSettings | None, port: int, tls: Tls | None) -> list[int]:
+    """The server's running total after each of the connections, which are kept."""
+    # Clients in threads would not do: Python's TLS sockets do not read and write at the same time
+    # without losing a connection now and then.
+    async with contextlib.AsyncExitStack() as connections:
+        return [
+            await _traced_bytes(
+                await connections.enter_async_context(_connection(settings, port, tls))
+            )
+            for _ in range(CONNECTIONS + 1)
+        ]
+
+
+@contextlib.asynccontextmanager
+async def _connection(
     settings: DeflateSettings | None, port: int, tls: Tls | None
-) -> Iterator[ClientConnection]:
+) -> AsyncIterator[ClientConnection]:
     """A client connection that negotiated these settings."""
     # Given a socket, websockets does not look for a proxy in the environment.
-    with (
-        socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS) as sock,
-        connect(
-            f"{'wss' if tls else 'ws'}://127.0.0.1:{port}",
-            sock=sock,
-            # The server is ours, whatever name its certificate is for.
-            ssl=ssl._create_unverified_context() if tls else None,
-            compression=None,
-            extensions=offer_factories(settings),
-            open_timeout=TIMEOUT_SECONDS,
-        ) as connection,
-    ):
+    sock = socket.create_connection(("127.0.0.1", port), TIMEOUT_SECONDS)
+    sock.setblocking(False)
+    async with connect(
+        f"{'wss' if tls else 'ws'}://127.0.0.1:{port}",
+        sock=sock,
+        # The server is ours, whatever name its certificate is for.
+        ssl=ssl._create_unverified_context() if tls else None,
+        compression=None,
+        extensions=offer_factories(settings),
+        open_timeout=TIMEOUT_SECONDS,
+    ) as connection:
         _check_negotiated(connection, settings)
         yield connection
 
@@ -109,10 +118,11 @@ def _check_negotiated(connection: ClientConnection, settings: DeflateSettings | 
         raise MeasurementError(f"{settings or 'off'}: the server negotiated {header!r} instead")
 
 
-def _traced_bytes(connection: ClientConnection) -> int:
+async def _traced_bytes(connection: ClientConnection) -> int:
     """The server's running total, read after a text and a binary message both ways."""
-    for message in ("hello", b"hello"):
-        connection.send(message)
-        if connection.recv(TIMEOUT_SECONDS) != message:
-            raise MeasurementError("the server to be measured did not echo a message")
-    return int(connection.recv(TIMEOUT_SECONDS))
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        for message in ("hello", b"hello"):
+            await connection.send(message)
+            if await connection.recv() != message:
+                raise MeasurementError("the server to be measured did not echo a message")
+        return int(await connection.recv())
