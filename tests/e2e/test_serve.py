@@ -821,7 +821,7 @@ async def play(
         code: int | None = None
         async with websockets.asyncio.client.connect(
             server.url,
-            max_queue=None,
+            max_queue=1000,
             ping_interval=None,
             open_timeout=LIMIT_SECONDS,
             close_timeout=LIMIT_SECONDS,
@@ -1214,10 +1214,9 @@ def test_hostile_clients(serve: Serve) -> None:
     with server.client() as client:
         client.send("still here")
         assert client.recv(LIMIT_SECONDS) == "still here"
-    # What is left at the top of the heap now and then keeps some megabytes from being given back; a
-    # leak would never let them go.
-    assert min(held[1:]) < 1.1 * held[0]
-    assert max(held) < 1.3 * held[0]
+    # After two rounds the process has what it takes once. What lies at the top of the heap keeps
+    # some megabytes from being given back now and then; a leak would never let them go.
+    assert min(held[2:]) < 1.1 * max(held[:2])
     eventually(lambda: server.stats()["connections"] == 0)
     assert server.stop().cut == 0
 
