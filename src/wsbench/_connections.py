@@ -21,7 +21,6 @@ from wsbench.live.limits import (
     check_ports,
     check_server_descriptors,
 )
-from wsbench.live.server import Implementation
 from wsbench.live.swarm import WARM_UPS, Clients, Swarm, played_streams
 from wsbench.live.target import Resident, Target, Tls, command_server, own_server, running_server
 from wsbench.measure.contexts import context_bytes
@@ -38,7 +37,15 @@ from wsbench.results import (
     Row,
     now,
 )
-from wsbench.settings import BROWSER, LADDER, REFERENCE, DeflateSettings, Offer, in_table_order
+from wsbench.settings import (
+    BROWSER,
+    LADDER,
+    REFERENCE,
+    DeflateSettings,
+    Implementation,
+    Offer,
+    in_table_order,
+)
 
 # What all connections send and receive by default, at most: half a minute's work for a server.
 _ALL_MESSAGES = 400_000

@@ -6,10 +6,11 @@ from typing import Annotated, Literal, get_args
 
 import msgspec
 
+from wsbench.buffers import Buffers
 from wsbench.environment import Environment
 from wsbench.errors import ResultsError
 from wsbench.files import write_atomically
-from wsbench.settings import DeflateSettings, Offer
+from wsbench.settings import DeflateSettings, Implementation, Offer
 
 # Whether all connections send the same message, or each its own.
 Traffic = Literal["independent", "broadcast"]
@@ -159,7 +160,7 @@ class LiveSummary(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     server: str
-    implementation: Literal["asyncio", "sync"] | None
+    implementation: Implementation | None
     tls: bool
     connections: Annotated[int, msgspec.Meta(ge=1)]
     messages: Annotated[int, msgspec.Meta(ge=1)]
@@ -200,8 +201,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """One sweep, or what live connections cost (`live`). `rows` are in table order, the disabled
-    one last; of a sweep, the reference is among them.
+    """One sweep, or what live connections cost (`live`), or what buffers hold (`buffers`). `rows`
+    are in table order, the disabled one last; of a sweep, the reference is among them. Of buffers
+    there are none.
 
     `warnings` say what on the machine disturbed the measurement, or what was changed to fit it.
 
@@ -220,13 +222,15 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...]
     timing: tuple[TimingSummary, ...] = ()
     live: LiveSummary | None = None
+    buffers: Buffers | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         settings = [row.settings for row in self.rows]
         if len(set(settings)) < len(settings):
             raise ValueError("`rows` holds the same settings twice")
-        if not self.partial and self.live is None and self.reference not in settings:
+        is_sweep = self.live is None and self.buffers is None
+        if is_sweep and not self.partial and self.reference not in settings:
             raise ValueError(f"`rows` holds none for the reference, {self.reference}")
 
     def row(self, settings: Offer) -> Row | None:

@@ -11,6 +11,10 @@ from wsbench.errors import SettingsError
 Strategy = Literal["default", "filtered", "huffman", "rle", "fixed"]
 STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 
+# Which of websockets' implementations serves: a task a connection, or a thread.
+Implementation = Literal["asyncio", "sync"]
+IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
+
 WINDOW_BITS = range(9, 16)
 MEMORY_LEVELS = range(1, 10)
 LEVELS = range(10)

@@ -19,6 +19,10 @@ _COMMANDS = {
         "wsbench.cli.connections",
         "Measure memory, CPU and round trips of a live server.",
     ),
+    "buffers": (
+        "wsbench.cli.buffers",
+        "Measure what buffers hold when a peer is slow.",
+    ),
     "serve": ("wsbench.cli.serve", "Run the server under test."),
     "report": ("wsbench.cli.report", "Print a saved record again, in any format."),
     "corpus": ("wsbench.cli.corpus", "Describe a corpus, or generate one."),

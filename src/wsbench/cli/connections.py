@@ -30,10 +30,9 @@ from wsbench.cli._output import check_targets
 from wsbench.corpus import load_corpus
 from wsbench.corpus.kinds import generate
 from wsbench.errors import SettingsError
-from wsbench.live.server import IMPLEMENTATIONS, Implementation
 from wsbench.live.target import Tls
 from wsbench.report import render
-from wsbench.settings import Offer, parse_offer
+from wsbench.settings import IMPLEMENTATIONS, Implementation, Offer, parse_offer
 
 
 def _parse_source(text: str) -> str:

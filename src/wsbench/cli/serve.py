@@ -2,59 +2,27 @@
 
 import contextlib
 import os
-import re
 import socket
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import click
 
 from wsbench.cli import EXIT_DONE
+from wsbench.cli._limits import or_none, parse_bytes, parse_frames, parse_grace, parse_seconds
 from wsbench.cli._options import parsed, tls_context
 from wsbench.cli._output import emit
 from wsbench.corpus import load_corpus
-from wsbench.errors import SettingsError
 from wsbench.live import server
 from wsbench.live.application import Application
 from wsbench.live.listen import address, inherited, listen_tcp, listen_unix
 from wsbench.machine import raise_descriptor_limit
-from wsbench.settings import REFERENCE, DeflateSettings, parse_settings
-
-_UNITS = {"": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
-
-
-def _bytes(text: str) -> int:
-    """Bytes from `65536`, `64KiB` or `1 MiB`."""
-    match = re.fullmatch(r"([0-9]{1,15}) ?([KMG]IB|)", text.strip().upper())
-    if match is None:
-        raise SettingsError(f"{text!r}: write a number of bytes, such as 65536 or 64KiB")
-    return int(match[1]) * _UNITS[match[2]]
-
-
-def _or_none(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """What `parse` makes of a text, None of the text `none`."""
-    return lambda text: None if text.strip().lower() == "none" else parse(text)
-
-
-def _frames(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= len(text) <= 9 and int(text)):
-        raise SettingsError(f"{text!r}: write a number of frames, from 1")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 < (seconds := float(text)) <= 86_400:
-            return seconds
-    raise SettingsError(f"{text!r}: write a number of seconds, above 0, or none")
-
-
-def _grace(text: str) -> float:
-    with contextlib.suppress(ValueError):
-        if 0 <= (seconds := float(text)) <= 86_400:
-            return seconds
-    raise SettingsError(f"{text!r}: write a number of seconds, from 0")
+from wsbench.settings import (
+    IMPLEMENTATIONS,
+    REFERENCE,
+    DeflateSettings,
+    Implementation,
+    parse_settings,
+)
 
 
 @click.command()
@@ -91,35 +59,35 @@ def _grace(text: str) -> float:
 @click.option("--corpus", "corpus_path", metavar="CORPUS", help="The messages of --reply corpus.")
 @click.option(
     "--implementation",
-    type=click.Choice(server.IMPLEMENTATIONS),
+    type=click.Choice(IMPLEMENTATIONS),
     default="asyncio",
     show_default=True,
     help="websockets' implementation: a task or a thread a connection.",
 )
 @click.option(
     "--max-size",
-    callback=parsed(_or_none(_bytes)),
+    callback=parsed(or_none(parse_bytes)),
     metavar="BYTES",
     show_default="websockets' own",
     help="The largest message that is accepted, such as 64KiB, or none.",
 )
 @click.option(
     "--max-queue",
-    callback=parsed(_or_none(_frames)),
+    callback=parsed(or_none(parse_frames)),
     metavar="FRAMES",
     show_default="websockets' own",
     help="How many received frames may wait, or none.",
 )
 @click.option(
     "--write-limit",
-    callback=parsed(_bytes),
+    callback=parsed(parse_bytes),
     metavar="BYTES",
     show_default="websockets' own",
     help="How much may wait to be written before sending waits; asyncio only.",
 )
 @click.option(
     "--ping-interval",
-    callback=parsed(_or_none(_seconds)),
+    callback=parsed(or_none(parse_seconds)),
     metavar="SECONDS",
     show_default="websockets' own",
     help="How often clients are pinged, or none.",
@@ -132,7 +100,7 @@ def _grace(text: str) -> float:
 )
 @click.option(
     "--grace",
-    callback=parsed(_grace),
+    callback=parsed(parse_grace),
     metavar="SECONDS",
     default="10",
     show_default=True,
@@ -148,7 +116,7 @@ def serve(
     settings: DeflateSettings | None,
     reply: str,
     corpus_path: str | None,
-    implementation: server.Implementation,
+    implementation: Implementation,
     max_size: int | None,
     max_queue: int | None,
     write_limit: int | None,

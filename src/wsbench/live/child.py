@@ -57,6 +57,11 @@ class Child:
         """The descriptor that its answers come from, for a selector."""
         return self._stdout.fileno()
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        return self._process.pid
+
     def tell(self, line: object) -> None:
         """Send a line.
 

@@ -117,7 +117,7 @@ class _Failed(Exception):  # noqa: N818
     """A command cannot be done; the text is the reason."""
 
 
-class _Uninflated(Extension):
+class Uninflated(Extension):
     """Takes compressed messages for what they are, instead of decompressing them."""
 
     def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
@@ -243,7 +243,7 @@ class _Connection(asyncio.BufferedProtocol):
         header = ", ".join(response.headers.get_all("Sec-WebSocket-Extensions"))
         self._clients.negotiated(header, self._protocol.extensions)
         if self._protocol.extensions and not self._witness:
-            self._protocol.extensions = [_Uninflated()]
+            self._protocol.extensions = [Uninflated()]
         if not self.opened.done():
             self.opened.set_result(None)
 

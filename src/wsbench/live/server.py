@@ -13,7 +13,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, cast, get_args
+from typing import Any, cast
 
 import websockets.asyncio.server
 import websockets.sync.server
@@ -24,10 +24,7 @@ from websockets.http11 import Request, Response
 from wsbench.deflate import server_factory
 from wsbench.live.application import Application, Session, page_name
 from wsbench.live.listen import BACKLOG
-from wsbench.settings import DeflateSettings
-
-Implementation = Literal["asyncio", "sync"]
-IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
+from wsbench.settings import DeflateSettings, Implementation
 
 # How soon a thread that waits for a message notices that the server stops.
 _POLL_SECONDS = 2.0

@@ -14,10 +14,9 @@ from wsbench.errors import MeasurementError
 from wsbench.live import keeper
 from wsbench.live.child import PYTHON, Child
 from wsbench.live.listen import listen_tcp
-from wsbench.live.server import Implementation
 from wsbench.live.traced_server import Listener, Listening, Request
 from wsbench.results import ResidentKind
-from wsbench.settings import DeflateSettings
+from wsbench.settings import DeflateSettings, Implementation
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 5.0

@@ -24,8 +24,7 @@ from websockets.exceptions import ConnectionClosed
 from wsbench.corpus.model import Message
 from wsbench.deflate import endpoint, frame, server_factory
 from wsbench.live.listen import listen_tcp
-from wsbench.live.server import Implementation
-from wsbench.settings import DeflateSettings
+from wsbench.settings import DeflateSettings, Implementation
 
 
 class Request(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from wsbench.deflate import is_negotiated
 from wsbench.errors import MeasurementError
-from wsbench.files import read_if_there
+from wsbench.live.kernel import queued_bytes
 from wsbench.live.swarm import Swarm
 from wsbench.live.target import Resident, Target
 from wsbench.results import Live, RoundTrip
@@ -90,11 +90,11 @@ def measure_live(
     yield live, now
     swarm.play(groups[-1:], 1, messages - 1)
     after_all, now = per_connection()
-    queued = _queued_bytes(target.uri.port)
+    queued = queued_bytes(target.uri.port)
     live = replace(
         live,
         resident_bytes=after_all,
-        kernel_bytes=None if queued is None else round(queued / connections),
+        kernel_bytes=None if queued is None else round(sum(queued) / connections),
     )
     yield live, now
 
@@ -110,19 +110,3 @@ def measure_live(
         ),
         now,
     )
-
-
-def _queued_bytes(port: int) -> int | None:
-    """What waits in the kernel's buffers of all TCP sockets to or from a port (proc_net_tcp)."""
-    lines = [
-        line.split()
-        for name in ("tcp", "tcp6")
-        for line in read_if_there(f"/proc/net/{name}").splitlines()[1:]
-    ]
-    if not lines:
-        return None
-    total = 0
-    for _, local, remote, _, queues, *_ in lines:
-        if port in (int(local.rpartition(":")[2], 16), int(remote.rpartition(":")[2], 16)):
-            total += sum(int(queue, 16) for queue in queues.split(":"))
-    return total

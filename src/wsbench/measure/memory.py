@@ -14,11 +14,10 @@ from websockets.exceptions import WebSocketException
 
 from wsbench.deflate import is_negotiated, offer_factories
 from wsbench.errors import MeasurementError
-from wsbench.live.server import Implementation
 from wsbench.live.target import Tls, traced_server
 from wsbench.live.traced_server import Listener
 from wsbench.results import Memory
-from wsbench.settings import DeflateSettings
+from wsbench.settings import DeflateSettings, Implementation
 
 CONNECTIONS = 20
 TIMEOUT_SECONDS = 30

@@ -23,7 +23,17 @@ _LIVE_RENDERERS = _RENDERERS | {
     "rst": ("wsbench.report.live", "render_live_rst"),
 }
 
+# And for what buffers hold, which has no grid.
+_BUFFERS_RENDERERS = {
+    "table": ("wsbench.report.buffers", "render_buffers_table"),
+    "markdown": ("wsbench.report.buffers", "render_buffers_markdown"),
+    "rst": ("wsbench.report.buffers", "render_buffers_rst"),
+    "csv": ("wsbench.report.data", "render_buffers_csv"),
+    "json": ("wsbench.report.data", "render_json"),
+}
+
 FORMATS = tuple(_RENDERERS)
+BUFFERS_FORMATS = tuple(_BUFFERS_RENDERERS)
 
 
 def render(results: Results, format: str = "table", *, decode: bool = False) -> str:
@@ -32,10 +42,13 @@ def render(results: Results, format: str = "table", *, decode: bool = False) -> 
     With `decode`, tables show the times of decompressing too; CSV and JSON always hold them.
 
     Raises:
-        ResultsError: if there is no such format.
+        ResultsError: if there is no such format, or not for such a record.
     """
-    if format not in _RENDERERS:
-        raise ResultsError(f"no report format {format!r}; choose one of {', '.join(FORMATS)}")
-    module, name = (_RENDERERS if results.live is None else _LIVE_RENDERERS)[format]
+    renderers = _RENDERERS if results.live is None else _LIVE_RENDERERS
+    if results.buffers is not None:
+        renderers = _BUFFERS_RENDERERS
+    if format not in renderers:
+        raise ResultsError(f"no report format {format!r}; choose one of {', '.join(renderers)}")
+    module, name = renderers[format]
     renderer: Callable[[Results, bool], str] = getattr(import_module(module), name)
     return renderer(results, decode)

@@ -5,6 +5,7 @@ import io
 from collections.abc import Callable
 from functools import partial
 
+from wsbench.report.buffers import buffers_rows
 from wsbench.report.cells import time_columns
 from wsbench.results import Results, Row
 
@@ -51,6 +52,20 @@ def render_csv(results: Results, _decode: bool) -> str:
     writer = csv.writer(output, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows([cell(row) for cell in columns.values()] for row in results.rows)
+    return output.getvalue()
+
+
+def render_buffers_csv(results: Results, _decode: bool) -> str:
+    """A header line, then one line for what was measured of each scenario, in base units.
+
+    What a scenario does not have is empty.
+    """
+    rows = list(buffers_rows(results))
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    output = io.StringIO()
+    writer = csv.DictWriter(output, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
     return output.getvalue()
 
 

@@ -1,0 +1,64 @@
+"""What waits in the kernel's buffers of TCP sockets, on the loopback interface: both ends."""
+
+import os
+from typing import NamedTuple
+
+from wsbench.files import read_if_there
+
+
+class Queued(NamedTuple):
+    """Bytes in the kernel's buffers of all sockets of a server and of its clients."""
+
+    server_receive: int
+    server_send: int
+    client_receive: int
+    client_send: int
+
+    @property
+    def inwards(self) -> int:
+        """What clients have sent and the server has not read."""
+        return self.client_send + self.server_receive
+
+    @property
+    def outwards(self) -> int:
+        """What the server has sent and clients have not read."""
+        return self.server_send + self.client_receive
+
+
+def queued_bytes(port: int) -> Queued | None:
+    """What waits between a server's port and clients on this machine; None where nothing tells.
+
+    See `/proc/net/tcp` in Linux' documentation (networking/proc_net_tcp): a send queue holds what
+    was not acknowledged, a receive queue what was not read.
+    """
+    lines = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in read_if_there(f"/proc/net/{name}").splitlines()[1:]
+    ]
+    if not lines:
+        return None
+    sums = dict.fromkeys(Queued._fields, 0)
+    for _, local, remote, state, queues, *_ in lines:
+        # Of a listening socket, they are connections that wait.
+        if state == "0A":
+            continue
+        send, receive = (int(queue, 16) for queue in queues.split(":"))
+        for end, address in (("server", local), ("client", remote)):
+            if int(address.rpartition(":")[2], 16) == port:
+                sums[f"{end}_send"] += send
+                sums[f"{end}_receive"] += receive
+    return Queued(**sums)
+
+
+def socket_memory_bytes() -> int | None:
+    """The memory that all TCP sockets of the system take, None where it does not tell.
+
+    The kernel's pages for their buffers, `mem` in `/proc/net/sockstat`, with what it takes to
+    manage them.
+    """
+    for line in read_if_there("/proc/net/sockstat").splitlines():
+        words = line.split()
+        if words[0] == "TCP:" and "mem" in words:
+            return int(words[words.index("mem") + 1]) * os.sysconf("SC_PAGE_SIZE")
+    return None

@@ -1,0 +1,453 @@
+"""The tables of buffers: one a scenario, and the advice."""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+import msgspec
+from tabulate import tabulate
+
+from wsbench.buffers import (
+    Advice,
+    Application,
+    Bomb,
+    Broadcast,
+    Buffers,
+    Closing,
+    SlowClient,
+    SlowReader,
+)
+from wsbench.report.prose import corpus_line, environment_line, warning_lines
+from wsbench.report.units import DASH, binary_bytes, binary_size, counted, seconds
+from wsbench.results import Results
+from wsbench.settings import DeflateSettings
+
+_NO_LIMIT = "no limit"
+_CONNECTION_STATES = {"OPEN": "still open", "CLOSING": "hangs while closing", "CLOSED": "closed"}
+
+
+class Section(NamedTuple):
+    """A table with its title and what its columns mean."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str]
+
+
+def render_buffers_table(results: Results, _decode: bool) -> str:
+    """Plain text: a heading, then each table below its title and above its notes."""
+    parts = ["\n".join(_heading(results))]
+    for section in sections(results):
+        notes = [f"{note}" for note in section.notes]
+        parts.append("\n".join([f"{section.title}\n", _table(section, "simple"), "", *notes]))
+    parts += ["\n".join(advice_lines(results))] if _buffers(results).advice else []
+    parts += ["\n".join(warning_lines(results))] if results.warnings else []
+    return "\n\n".join(parts) + "\n"
+
+
+def render_buffers_markdown(results: Results, _decode: bool) -> str:
+    """The same as Markdown, each title a heading of the third level."""
+    parts = ["  \n".join(_heading(results))]
+    for section in sections(results):
+        parts += [f"### {section.title}", _table(section, "github"), *section.notes]
+    if _buffers(results).advice:
+        first, *rest = advice_lines(results)
+        code = [line.removeprefix("    ") for line in rest if line.startswith("    ")]
+        other = [line for line in rest if line and not line.startswith("    ")]
+        parts += ["### Limits", first, "\n".join(["```python", *code, "```"]), *other]
+    return "\n\n".join([*parts, *warning_lines(results)]) + "\n"
+
+
+def render_buffers_rst(results: Results, _decode: bool) -> str:
+    """The tables in reStructuredText, each below its title, and nothing else."""
+    parts = [
+        f"{section.title}\n{'-' * len(section.title)}\n\n{_table(section, 'rst')}"
+        for section in sections(results)
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def sections(results: Results) -> list[Section]:
+    """The tables that there is something for."""
+    buffers = _buffers(results)
+    tables = [
+        _slow_readers(buffers.slow_readers),
+        _bombs(buffers.bombs),
+        _slow_clients(buffers.slow_clients, results),
+        _broadcasts(buffers.broadcasts),
+        *map(_application, buffers.applications),
+    ]
+    return [table for table in tables if table.rows]
+
+
+def _heading(results: Results) -> list[str]:
+    buffers = _buffers(results)
+    what = "tasks" if buffers.implementation == "asyncio" else "threads"
+    lines = [
+        corpus_line(results),
+        environment_line(results),
+        f"Server: websockets' {buffers.implementation} implementation ({what})"
+        f"{', over TLS' if buffers.tls else ''}, which reads up to "
+        f"{binary_bytes(buffers.read_bytes)} at once",
+        f"Its defaults: {_defaults(buffers)}",
+    ]
+    if results.partial:
+        lines.append("Partial: the measurement did not finish; what is missing was not measured")
+    return lines
+
+
+def _defaults(buffers: Buffers) -> str:
+    limits, keepalive = buffers.defaults, buffers.keepalive
+    write_limit = (
+        f"write_limit {_limit(limits.write_limit)}"
+        if buffers.implementation == "asyncio"
+        else "no write_limit, which threads have not"
+    )
+    return (
+        f"max_size {_limit(limits.max_size)}, max_queue {_frames(limits.max_queue)}, {write_limit}, "
+        f"ping_interval {_seconds(keepalive.ping_interval)}, "
+        f"ping_timeout {_seconds(keepalive.ping_timeout)}"
+    )
+
+
+def _slow_readers(rows: Sequence[SlowReader]) -> Section:
+    return Section(
+        "Slow reader: clients send without end, the handler does not keep up; per connection",
+        [
+            "Settings",
+            "Messages",
+            "max_queue",
+            "max_size",
+            "Taken",
+            "Wait in queue",
+            "Allocated",
+            "Resident",
+            "Documented bound",
+            "of bound",
+            "Can reach",
+            "Explained",
+            "Kernel: server + client",
+        ],
+        [
+            [
+                _settings(row.settings),
+                _payload(row),
+                _frames(row.limits.max_queue),
+                _limit(row.limits.max_size),
+                f"{row.messages:,.0f} in {binary_bytes(row.wire_bytes)}"
+                + ("" if row.is_stopped else ", and more"),
+                counted(round(row.queued_frames), "frame"),
+                binary_bytes(row.allocated_bytes),
+                binary_bytes(row.resident_bytes),
+                _limit(row.bound_bytes),
+                _times(row.of_bound),
+                _limit(row.reach_bytes),
+                DASH if row.explained is None else f"{100 * row.explained:.0f}%",
+                _kernel(row.server_kernel_bytes, row.client_kernel_bytes),
+            ]
+            for row in rows
+        ],
+        [
+            "Taken: what clients could send, as bytes on the wire, beyond what the handler read, when "
+            "nothing more went. Allocated (traced) and resident (USS): beyond an idle connection. "
+            "Documented bound: max_queue × max_size. Can reach: max_queue frames, and what one more "
+            "read brings, since the queue is looked at after a read. Explained: frames in the "
+            "queue and the unfinished one, as a share of what is allocated. Kernel: what waits in "
+            "its socket buffers, which the process does not hold."
+        ],
+    )
+
+
+def _bombs(rows: Sequence[Bomb]) -> Section:
+    return Section(
+        "Decompression bomb: one message of zeros",
+        [
+            "Settings",
+            "max_size",
+            "Zeros",
+            "On the wire",
+            "Frames",
+            "Answer",
+            "Allocated at most",
+            "Bound",
+        ],
+        [
+            [
+                _settings(row.settings),
+                _limit(row.max_size),
+                binary_bytes(row.payload_bytes),
+                binary_bytes(row.wire_bytes),
+                "16" if row.is_fragmented else "1",
+                f"refused with {row.close_code}" if row.close_code else "accepted",
+                binary_bytes(row.peak_bytes),
+                _limit(row.bound_bytes),
+            ]
+            for row in rows
+        ],
+        ["Bound: twice max_size, since zlib joins what it has made in pieces, and what was read."],
+    )
+
+
+def _slow_clients(rows: Sequence[SlowClient], results: Results) -> Section:
+    threads = _buffers(results).implementation == "sync"
+    return Section(
+        "Slow client: the server sends, the client does not read; per connection",
+        [
+            "Settings",
+            "write_limit",
+            "Sent",
+            "Wait in process",
+            "Kernel: server + client",
+            "Allocated",
+            "Resident",
+            "Closed by keepalive",
+        ],
+        [
+            [
+                _settings(row.settings),
+                "no such limit" if threads else _limit(row.write_limit),
+                counted(round(row.messages), "message") if row.is_sending else "nothing",
+                binary_bytes(row.buffered_bytes),
+                _kernel(row.server_kernel_bytes, row.client_kernel_bytes),
+                binary_bytes(row.allocated_bytes),
+                binary_bytes(row.resident_bytes),
+                _closed(row.closing),
+            ]
+            for row in rows
+        ],
+        [
+            "Wait in process: what asyncio holds when send() returns no more, which it does when that "
+            "exceeds write_limit. Allocated and resident: beyond an idle connection. Closed: "
+            "after it was opened, "
+            + _keepalive(rows[0].closing if rows else None)
+            + "; websockets waits for room in the buffer before it sends a ping, and forever."
+        ],
+    )
+
+
+def _broadcasts(rows: Sequence[Broadcast]) -> Section:
+    return Section(
+        "Broadcast: some clients do not read",
+        [
+            "Settings",
+            "Clients",
+            "Broadcast",
+            "Kernel takes",
+            "until",
+            "then grows, each stuck",
+            "a message",
+            "In the end: stuck / fast",
+            "Resident, all",
+            "Closed by keepalive",
+        ],
+        [
+            [
+                _settings(row.settings),
+                f"{row.fast} fast, {row.stuck} stuck",
+                f"{counted(row.messages, 'message')} in {seconds(round(row.seconds, 1))}"
+                + (", then got stuck itself" if row.stopped == "stuck" else ""),
+                DASH if row.kernel_bytes is None else binary_bytes(row.kernel_bytes),
+                DASH if row.kernel_seconds is None else f"{row.kernel_seconds:.1f} s",
+                DASH
+                if row.growth_bytes_per_second is None
+                else f"{binary_bytes(row.growth_bytes_per_second)} a second",
+                DASH
+                if row.growth_bytes_per_message is None
+                else f"{row.growth_bytes_per_message:.0f} bytes",
+                f"{binary_bytes(row.buffered_bytes)} / {binary_bytes(row.fast_buffered_bytes)}",
+                binary_bytes(row.resident_bytes),
+                _closed(row.closing),
+            ]
+            for row in rows
+        ],
+        [
+            "websockets.broadcast waits for nobody: write_limit does not apply, and what a stuck client "
+            "is sent stays in the process until its connection is closed. Closed: "
+            + _keepalive(rows[0].closing if rows else None)
+            + "."
+        ],
+    )
+
+
+def _application(row: Application) -> Section:
+    connections = row.connections
+    what = row.handler if row.handler != "echo" else f"echo, keeps {binary_bytes(row.app_bytes)}"
+    parts: list[tuple[str, int, int | None, int]] = [
+        ("process, imports", 1, None, row.process_bytes),
+        (
+            f"connection, {_settings(row.settings)}",
+            connections,
+            row.connection_allocated_bytes,
+            row.connection_bytes,
+        ),
+        (
+            f"application, {what}",
+            connections,
+            row.application_allocated_bytes,
+            row.application_bytes,
+        ),
+        ("buffers, client does not read", row.stuck, row.buffer_allocated_bytes, row.buffer_bytes),
+    ]
+    rows = [
+        [
+            name,
+            f"{number:,}",
+            DASH if allocated is None else binary_bytes(allocated),
+            binary_bytes(resident),
+            binary_bytes(number * resident),
+        ]
+        for name, number, allocated, resident in parts
+    ]
+    rows.append(["sum: the process", "", "", "", binary_bytes(row.total_bytes)])
+    kernel = (
+        ""
+        if row.kernel_bytes is None
+        else f" The kernel holds {binary_bytes(row.kernel_bytes)} beside that, at both ends."
+    )
+    return Section(
+        f"Application: {what}, after {counted(row.messages, 'message')} on each connection",
+        ["Part", "Number", "Allocated, each", "Resident, each", "Resident, all"],
+        rows,
+        [
+            "Connection: with an echo that keeps nothing. Application: what the handler adds to that. "
+            "Buffers: when a client then sends on without reading." + kernel
+        ],
+    )
+
+
+def advice_lines(results: Results) -> list[str]:
+    """The limits to choose, as lines; those of the snippet are indented."""
+    buffers = _buffers(results)
+    advice = buffers.advice
+    assert advice is not None
+    module = f"websockets.{buffers.implementation}.server"
+    limits = f"max_size={advice.limits.max_size}, max_queue={advice.limits.max_queue}"
+    return [
+        f"Limits: the largest of these messages has {advice.largest_bytes:,} bytes. For "
+        f"{counted(advice.burst, 'message')} at once:",
+        "",
+        f"    from {module} import serve",
+        "",
+        f"    serve(handler, host, port, {limits})",
+        "",
+        _cost(advice),
+    ]
+
+
+def _cost(advice: Advice) -> str:
+    def all_of(size_bytes: int) -> str:
+        return binary_size(advice.connections * size_bytes)
+
+    return (
+        f"{counted(advice.connections, 'connection')}, {_settings(advice.settings)}, idle: "
+        f"{all_of(advice.idle_bytes)} allocated. If all handlers are slow at once: up to "
+        f"{all_of(advice.connection_bytes)} with these messages, "
+        f"{counted(advice.queued_frames, 'frame')} each, and {all_of(advice.hostile_bytes)} if "
+        "clients send what takes most room."
+    )
+
+
+def _payload(row: SlowReader) -> str:
+    if row.payload in ("corpus", "small"):
+        return row.payload
+    size = binary_bytes(row.payload_bytes)
+    return f"{row.payload}, {size}" + (" in 16 frames" if row.payload == "fragmented" else "")
+
+
+def _closed(closing: Closing) -> str:
+    if closing.seconds is not None:
+        return f"after {seconds(closing.seconds)}"
+    states = ", ".join(
+        f"{number} {_CONNECTION_STATES.get(state, state)}"
+        for state, number in sorted(closing.states.items())
+    )
+    return f"no: {states} after {seconds(closing.watched_seconds)}"
+
+
+def _keepalive(closing: Closing | None) -> str:
+    if closing is None:
+        return ""
+    keepalive = closing.keepalive
+    return (
+        f"with ping_interval {_seconds(keepalive.ping_interval)}, "
+        f"ping_timeout {_seconds(keepalive.ping_timeout)}, "
+        f"close_timeout {_seconds(keepalive.close_timeout)}"
+    )
+
+
+def _kernel(server: int | None, client: int | None) -> str:
+    if server is None or client is None:
+        return DASH
+    return f"{binary_bytes(server)} + {binary_bytes(client)}"
+
+
+def _settings(settings: DeflateSettings | None) -> str:
+    return str(settings or "off")
+
+
+def _limit(size_bytes: int | None) -> str:
+    return _NO_LIMIT if size_bytes is None else binary_bytes(size_bytes)
+
+
+def _frames(number: int | None) -> str:
+    return _NO_LIMIT if number is None else f"{number:,}"
+
+
+def _seconds(value: float | None) -> str:
+    return "none" if value is None else seconds(value)
+
+
+def _times(ratio: float | None) -> str:
+    if ratio is None:
+        return DASH
+    return f"{ratio:,.0f} ×" if ratio >= 10 else f"{ratio:.2f} ×"
+
+
+def _table(section: Section, tablefmt: str) -> str:
+    return tabulate(section.rows, headers=section.head, tablefmt=tablefmt, disable_numparse=True)
+
+
+def _buffers(results: Results) -> Buffers:
+    assert results.buffers is not None
+    return results.buffers
+
+
+def buffers_rows(results: Results) -> Iterable[dict[str, object]]:
+    """All that was measured as flat rows, one a record; names within others follow a dot."""
+    buffers = _buffers(results)
+    groups: list[tuple[str, Sequence[msgspec.Struct]]] = [
+        ("slow-reader", buffers.slow_readers),
+        ("bomb", buffers.bombs),
+        ("slow-client", buffers.slow_clients),
+        ("broadcast", buffers.broadcasts),
+        ("application", buffers.applications),
+        ("advice", [buffers.advice] if buffers.advice else []),
+    ]
+    for scenario, records in groups:
+        for record in records:
+            row: dict[str, object] = {"scenario": scenario}
+            for name in record.__struct_fields__:
+                row |= _flat(name, getattr(record, name))
+            yield row
+
+
+def _flat(name: str, value: object) -> dict[str, object]:
+    match value:
+        case _ if name == "settings":
+            assert value is None or isinstance(value, DeflateSettings)
+            return {name: _settings(value)}
+        case tuple():
+            # How memory grew is in the record alone.
+            return {}
+        case dict():
+            return {f"{name}.{key.lower()}": item for key, item in value.items()}
+        case msgspec.Struct():
+            flat: dict[str, object] = {}
+            for field in value.__struct_fields__:
+                flat |= {
+                    f"{name}.{key}": item
+                    for key, item in _flat(field, getattr(value, field)).items()
+                }
+            return flat
+        case _:
+            return {name: value}
