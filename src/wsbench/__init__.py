@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from wsbench._buffers import measure_buffers
     from wsbench._connections import (
         CommandServer,
         OwnServer,
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
         measure_connections,
     )
     from wsbench._sweep import Progress, SweepInterrupted, sweep
+    from wsbench.buffers import Keepalive
     from wsbench.corpus import Corpus, Message, Stream, load_corpus
     from wsbench.errors import (
         CorpusError,
@@ -42,6 +44,7 @@ __all__ = [
     "Corpus",
     "CorpusError",
     "DeflateSettings",
+    "Keepalive",
     "MeasurementError",
     "Message",
     "OwnServer",
@@ -56,6 +59,7 @@ __all__ = [
     "cross",
     "load_corpus",
     "load_results",
+    "measure_buffers",
     "measure_connections",
     "render",
     "sweep",
@@ -70,9 +74,11 @@ _DEFINED_IN = {
     "CommandServer": "wsbench._connections",
     "OwnServer": "wsbench._connections",
     "RunningServer": "wsbench._connections",
+    "measure_buffers": "wsbench._buffers",
     "measure_connections": "wsbench._connections",
     "Corpus": "wsbench.corpus",
     "DeflateSettings": "wsbench.settings",
+    "Keepalive": "wsbench.buffers",
     "Message": "wsbench.corpus",
     "Progress": "wsbench._sweep",
     "Results": "wsbench.results",

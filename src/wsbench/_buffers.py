@@ -90,7 +90,7 @@ def measure_buffers(
     rate: float | None = None,
     handler: str | None = None,
     app_bytes: int = 0,
-    app_connections: int = 100,
+    app_connections: int = 200,
     burst: int = 16,
     connections: int = 1000,
     max_seconds: float = 300.0,

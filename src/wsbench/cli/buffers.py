@@ -150,7 +150,7 @@ from wsbench.settings import (
 @click.option(
     "--app-connections",
     type=click.IntRange(min=10),
-    default=100,
+    default=200,
     show_default=True,
     metavar="N",
     help="How many connections the handler is measured with.",

@@ -163,13 +163,15 @@ Command = Look | Forget | Take | Send | Broadcast
 Reply = Listening | Refused | Sight | Done | Grown
 
 _Connection = Any  # of asyncio or of threads, which have no common base
+_Event = Any
 
 
 class _Held:
     """What is known of a connection beside itself."""
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: _Connection, may_send: _Event) -> None:
         self.connection = connection
+        self.may_send = may_send
         self.opened_seconds = time.monotonic()
         self.open_seconds: float | None = None
         self.taken = 0
@@ -281,7 +283,6 @@ class _AsyncioServer:
         self._handler = handler
         self._messages = [_data(message) for message in request.messages]
         self._held: list[_Held] = []
-        self._may_send = asyncio.Event()
 
     def run(self, arguments: dict[str, Any], started: Callable[[], None]) -> None:
         asyncio.run(self._run(arguments, started))
@@ -303,17 +304,19 @@ class _AsyncioServer:
             case Look():
                 return _sight(self._held)
             case Forget():
+                # Those that wait to send find out that they are closed.
+                self._let_send()
                 self._held.clear()
             case Take():
                 await asyncio.gather(*(self._take(held, command.messages) for held in self._held))
             case Send():
-                self._may_send.set()
+                self._let_send()
             case Broadcast():
                 return await self._broadcast(command)
         return Done()
 
     async def _handle(self, connection: _Connection) -> None:
-        held = _Held(connection)
+        held = _Held(connection, asyncio.Event())
         self._held.append(held)
         try:
             if self._handler is not None:
@@ -324,7 +327,7 @@ class _AsyncioServer:
                     await connection.send(message)
                 del kept
             elif self._request.sends:
-                await self._may_send.wait()
+                await held.may_send.wait()
                 await self._send(held)
             else:
                 await connection.wait_closed()
@@ -332,6 +335,10 @@ class _AsyncioServer:
             pass
         finally:
             held.ended()
+
+    def _let_send(self) -> None:
+        for held in self._held:
+            held.may_send.set()
 
     async def _take(self, held: _Held, messages: int | None) -> None:
         with contextlib.suppress(ConnectionClosed):
@@ -386,7 +393,6 @@ class _SyncServer:
         self._handler = handler
         self._messages = [_data(message) for message in request.messages]
         self._held: list[_Held] = []
-        self._may_send = threading.Event()
 
     def run(self, arguments: dict[str, Any], started: Callable[[], None]) -> None:
         server = websockets.sync.server.serve(self._handle, **arguments)
@@ -402,18 +408,20 @@ class _SyncServer:
             case Look():
                 return _sight(self._held)
             case Forget():
+                # Those that wait to send find out that they are closed.
+                self._let_send()
                 self._held.clear()
             case Take():
                 for held in self._held:
                     self._take(held, command.messages)
             case Send():
-                self._may_send.set()
+                self._let_send()
             case Broadcast():
                 return self._broadcast(command)
         return Done()
 
     def _handle(self, connection: _Connection) -> None:
-        held = _Held(connection)
+        held = _Held(connection, threading.Event())
         self._held.append(held)
         try:
             if self._handler is not None:
@@ -424,7 +432,7 @@ class _SyncServer:
                     connection.send(message)
                 del kept
             elif self._request.sends:
-                self._may_send.wait()
+                held.may_send.wait()
                 self._send(held)
             else:
                 while connection.protocol.state is not State.CLOSED:
@@ -433,6 +441,10 @@ class _SyncServer:
             pass
         finally:
             held.ended()
+
+    def _let_send(self) -> None:
+        for held in self._held:
+            held.may_send.set()
 
     def _take(self, held: _Held, messages: int | None) -> None:
         with contextlib.suppress(ConnectionClosed):

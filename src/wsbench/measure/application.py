@@ -6,6 +6,7 @@ from wsbench.buffers import Application, Limits
 from wsbench.corpus.model import Corpus
 from wsbench.errors import MeasurementError
 from wsbench.live.buffered_server import Sight
+from wsbench.live.flood import Client
 from wsbench.live.pressure import How, Pressure
 from wsbench.live.script import Script, script
 from wsbench.settings import DeflateSettings
@@ -14,6 +15,8 @@ from wsbench.settings import DeflateSettings
 _STUCK = 3
 _SETTLE_SECONDS = 20.0
 _PLATEAU_SECONDS = 10.0
+_TURN_SECONDS = 1.0
+_PAUSE_SECONDS = 0.002
 
 
 class _Run(NamedTuple):
@@ -138,10 +141,16 @@ def _run(
 
 
 def _play(pressure: Pressure, connections: int, messages: int) -> None:
-    """Open connections and send messages on each, until nothing more happens."""
+    """Open connections and send messages on each, in turn, until nothing more happens."""
     script = pressure.flood.script
-    for client in pressure.flood.open(connections, reads=True):
-        client.goal = script.wire_bytes(script.frames_of(messages))
+    clients = pressure.flood.open(connections, reads=True)
+    for count in range(1, messages + 1):
+        goal = script.wire_bytes(script.frames_of(count))
+        for client in clients:
+            client.goal = goal
+        # All at once would be read at once, and leave other holes in the heap than traffic does.
+        pressure.wait_for(lambda: not any(map(Client.wants_to_send, clients)), _TURN_SECONDS)
+        pressure.pump(_PAUSE_SECONDS)
     sight = pressure.until_still(_progress, _SETTLE_SECONDS)
     for seen in sight.connections:
         if seen.state != "OPEN":

@@ -104,8 +104,8 @@ def _defaults(buffers: Buffers) -> str:
         else "no write_limit, which threads have not"
     )
     return (
-        f"max_size {_limit(limits.max_size)}, max_queue {_frames(limits.max_queue)}, {write_limit}, "
-        f"ping_interval {_seconds(keepalive.ping_interval)}, "
+        f"max_size {_limit(limits.max_size)}, max_queue {_frames(limits.max_queue)}, "
+        f"{write_limit}, ping_interval {_seconds(keepalive.ping_interval)}, "
         f"ping_timeout {_seconds(keepalive.ping_timeout)}"
     )
 
@@ -119,14 +119,13 @@ def _slow_readers(rows: Sequence[SlowReader]) -> Section:
             "max_queue",
             "max_size",
             "Taken",
-            "Wait in queue",
+            "In queue",
             "Allocated",
             "Resident",
-            "Documented bound",
-            "of bound",
+            "Bound",
+            "of it",
             "Can reach",
-            "Explained",
-            "Kernel: server + client",
+            "In kernel",
         ],
         [
             [
@@ -134,28 +133,51 @@ def _slow_readers(rows: Sequence[SlowReader]) -> Section:
                 _payload(row),
                 _frames(row.limits.max_queue),
                 _limit(row.limits.max_size),
-                f"{row.messages:,.0f} in {binary_bytes(row.wire_bytes)}"
-                + ("" if row.is_stopped else ", and more"),
-                counted(round(row.queued_frames), "frame"),
+                f"{row.messages:,.0f}, {binary_bytes(row.wire_bytes)}"
+                + ("" if row.is_stopped else ", goes on"),
+                f"{row.queued_frames:,.0f}",
                 binary_bytes(row.allocated_bytes),
                 binary_bytes(row.resident_bytes),
                 _limit(row.bound_bytes),
                 _times(row.of_bound),
                 _limit(row.reach_bytes),
-                DASH if row.explained is None else f"{100 * row.explained:.0f}%",
                 _kernel(row.server_kernel_bytes, row.client_kernel_bytes),
             ]
             for row in rows
         ],
         [
-            "Taken: what clients could send, as bytes on the wire, beyond what the handler read, when "
-            "nothing more went. Allocated (traced) and resident (USS): beyond an idle connection. "
-            "Documented bound: max_queue × max_size. Can reach: max_queue frames, and what one more "
-            "read brings, since the queue is looked at after a read. Explained: frames in the "
-            "queue and the unfinished one, as a share of what is allocated. Kernel: what waits in "
-            "its socket buffers, which the process does not hold."
+            "Taken: messages that clients could send, and their bytes on the wire, beyond what the "
+            "handler read, when nothing more went. In queue: frames. Allocated (traced) and "
+            "resident (USS): beyond an idle connection. Bound: max_queue × max_size, as websockets "
+            "documents it. Can reach: max_queue frames and what one more read brings, since the "
+            "queue is looked at after a read. In kernel: what waits in the sockets' buffers, the "
+            "server's and the client's.",
+            *_explained(rows),
         ],
     )
+
+
+def _explained(rows: Sequence[SlowReader]) -> list[str]:
+    """How well what is allocated, and what was sent, is accounted for."""
+    shares = [row.explained for row in rows if row.explained is not None]
+    accounted = [row.accounted for row in rows if row.accounted is not None]
+    parts = []
+    if shares:
+        parts.append(
+            f"The frames in the queue and the unfinished one explain {_percents(shares)} of what "
+            "is allocated."
+        )
+    if accounted:
+        parts.append(
+            f"Of the bytes sent, {_percents(accounted)} were read, or found in the library or in "
+            "the kernel."
+        )
+    return [" ".join(parts)] if parts else []
+
+
+def _percents(shares: Sequence[float]) -> str:
+    low, high = f"{100 * min(shares):.0f}", f"{100 * max(shares):.0f}"
+    return f"{low}%" if low == high else f"{low} to {high}%"
 
 
 def _bombs(rows: Sequence[Bomb]) -> Section:
@@ -196,8 +218,8 @@ def _slow_clients(rows: Sequence[SlowClient], results: Results) -> Section:
             "Settings",
             "write_limit",
             "Sent",
-            "Wait in process",
-            "Kernel: server + client",
+            "In process",
+            "In kernel",
             "Allocated",
             "Resident",
             "Closed by keepalive",
@@ -216,8 +238,8 @@ def _slow_clients(rows: Sequence[SlowClient], results: Results) -> Section:
             for row in rows
         ],
         [
-            "Wait in process: what asyncio holds when send() returns no more, which it does when that "
-            "exceeds write_limit. Allocated and resident: beyond an idle connection. Closed: "
+            "In process: what waits there when send() returns no more, which is when that exceeds "
+            "write_limit. Allocated and resident: beyond an idle connection. Closed: "
             "after it was opened, "
             + _keepalive(rows[0].closing if rows else None)
             + "; websockets waits for room in the buffer before it sends a ping, and forever."
@@ -261,8 +283,8 @@ def _broadcasts(rows: Sequence[Broadcast]) -> Section:
             for row in rows
         ],
         [
-            "websockets.broadcast waits for nobody: write_limit does not apply, and what a stuck client "
-            "is sent stays in the process until its connection is closed. Closed: "
+            "websockets.broadcast waits for nobody: write_limit does not apply, and what a stuck "
+            "client is sent stays in the process until its connection is closed. Closed: "
             + _keepalive(rows[0].closing if rows else None)
             + "."
         ],
@@ -309,8 +331,9 @@ def _application(row: Application) -> Section:
         ["Part", "Number", "Allocated, each", "Resident, each", "Resident, all"],
         rows,
         [
-            "Connection: with an echo that keeps nothing. Application: what the handler adds to that. "
-            "Buffers: when a client then sends on without reading." + kernel
+            "Connection: with an echo that keeps nothing. Application: what the handler adds to "
+            "that. Buffers: what it comes to when clients then send on without reading, and the "
+            "heap has no room left." + kernel
         ],
     )
 
