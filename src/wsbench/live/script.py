@@ -56,6 +56,15 @@ class Script:
         self.wire_bytes(last)
         return self._payload[min(last, len(self._payload) - 1)] - self._payload[first]
 
+    def frames_within(self, size_bytes: int, frame_bytes: int) -> int:
+        """How many frames take so much together, with `frame_bytes` each beside their payload."""
+        frames = 1
+        while self.payload_bytes(0, frames) + frames * frame_bytes < size_bytes:
+            if len(self._payload) <= frames:
+                break
+            frames += 1
+        return frames
+
     def frames_of(self, messages: int) -> int:
         """How many frames so many messages have."""
         while len(self._ends) <= messages and self._add():

@@ -13,8 +13,8 @@ from wsbench.settings import DeflateSettings
 
 # Some of the connections then send without reading; so many do not take long to fill.
 _STUCK = 3
-_SETTLE_SECONDS = 20.0
-_PLATEAU_SECONDS = 10.0
+_SETTLE_SECONDS = 60.0
+_PLATEAU_SECONDS = 20.0
 _TURN_SECONDS = 1.0
 _PAUSE_SECONDS = 0.002
 

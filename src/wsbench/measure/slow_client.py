@@ -16,7 +16,7 @@ from wsbench.settings import DeflateSettings
 
 # Few, so that the server has filled the buffers before it sends pings.
 _CONNECTIONS = 2
-_PLATEAU_SECONDS = 10.0
+_PLATEAU_SECONDS = 60.0
 # How much longer than it should take connections are watched for being closed.
 _GRACE_SECONDS = 2.0
 

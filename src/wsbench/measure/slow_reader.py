@@ -23,11 +23,11 @@ _LARGE_BYTES = 32 * 2**20
 # what there was at first, when clients had just begun to send. It makes no difference where a read
 # brings one frame at most.
 _ROUNDS = 3
-_PLATEAU_SECONDS = 10.0
+_PLATEAU_SECONDS = 60.0
 # Until reading pauses, clients send so many times as much at each step, to see how memory grows.
-_STEP = 4
-# Where nothing stops clients, they stop after so much.
-_UNLIMITED_BYTES = 16 * 2**20
+_STEP = 2
+# Where nothing stops clients, they stop when so much waits.
+_UNLIMITED_BYTES = 4 * 2**20
 
 
 class Reach(NamedTuple):
@@ -183,7 +183,7 @@ def _run(
             return sight
 
         if limits.max_queue is None:
-            fill(_UNLIMITED_BYTES)
+            fill(frames.wire_bytes(frames.frames_within(_UNLIMITED_BYTES, pressure.frame_bytes)))
         else:
             messages = 1
             while traced and not all(seen.paused for seen in pressure.look().connections):

@@ -74,7 +74,7 @@ def sections(results: Results) -> list[Section]:
         _slow_readers(buffers.slow_readers),
         _bombs(buffers.bombs),
         _slow_clients(buffers.slow_clients, results),
-        _broadcasts(buffers.broadcasts),
+        _broadcasts(buffers.broadcasts, threads=buffers.implementation == "sync"),
         *map(_application, buffers.applications),
     ]
     return [table for table in tables if table.rows]
@@ -151,10 +151,17 @@ def _slow_readers(rows: Sequence[SlowReader]) -> Section:
             "resident (USS): beyond an idle connection. Bound: max_queue × max_size, as websockets "
             "documents it. Can reach: max_queue frames and what one more read brings, since the "
             "queue is looked at after a read. In kernel: what waits in the sockets' buffers, the "
-            "server's and the client's.",
+            "server's and the client's" + _socket_memory(rows) + ".",
             *_explained(rows),
         ],
     )
+
+
+def _socket_memory(rows: Sequence[SlowReader]) -> str:
+    known = [row.socket_memory_bytes for row in rows if row.socket_memory_bytes is not None]
+    if not known:
+        return ""
+    return f", which take up to {binary_bytes(max(known))} of its memory (sockstat)"
 
 
 def _explained(rows: Sequence[SlowReader]) -> list[str]:
@@ -239,15 +246,20 @@ def _slow_clients(rows: Sequence[SlowClient], results: Results) -> Section:
         ],
         [
             "In process: what waits there when send() returns no more, which is when that exceeds "
-            "write_limit. Allocated and resident: beyond an idle connection. Closed: "
-            "after it was opened, "
-            + _keepalive(rows[0].closing if rows else None)
-            + "; websockets waits for room in the buffer before it sends a ping, and forever."
+            "write_limit. Allocated and resident: beyond an idle connection. Closed: after it was "
+            f"opened, with {_keepalive(rows[0].closing if rows else None)}. A ping, too, is sent "
+            "only when there is room for it, however long that takes."
         ],
     )
 
 
-def _broadcasts(rows: Sequence[Broadcast]) -> Section:
+def _broadcasts(rows: Sequence[Broadcast], *, threads: bool) -> Section:
+    how = (
+        "websockets.broadcast waits for every client: one that is stuck holds up all."
+        if threads
+        else "websockets.broadcast waits for nobody: write_limit does not apply, and what a stuck "
+        "client is sent stays in the process until its connection is closed."
+    )
     return Section(
         "Broadcast: some clients do not read",
         [
@@ -283,10 +295,8 @@ def _broadcasts(rows: Sequence[Broadcast]) -> Section:
             for row in rows
         ],
         [
-            "websockets.broadcast waits for nobody: write_limit does not apply, and what a stuck "
-            "client is sent stays in the process until its connection is closed. Closed: "
-            + _keepalive(rows[0].closing if rows else None)
-            + "."
+            f"{how} Closed: after it was opened, with "
+            f"{_keepalive(rows[0].closing if rows else None)}."
         ],
     )
 
@@ -392,7 +402,7 @@ def _keepalive(closing: Closing | None) -> str:
         return ""
     keepalive = closing.keepalive
     return (
-        f"with ping_interval {_seconds(keepalive.ping_interval)}, "
+        f"ping_interval {_seconds(keepalive.ping_interval)}, "
         f"ping_timeout {_seconds(keepalive.ping_timeout)}, "
         f"close_timeout {_seconds(keepalive.close_timeout)}"
     )

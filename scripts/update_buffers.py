@@ -1,0 +1,175 @@
+"""Measure buffers again: `python scripts/update_buffers.py`; needs openssl and the extra `docs`.
+
+Writes results/buffers.json (everything, with websockets' own limits), the records of other limits,
+of threads and of TLS in results/buffers/, their tables into results/buffers.md, and the plot
+docs/buffers.svg. Takes ten minutes. With --draw-only, tables and plot are made of the records as
+they are.
+"""
+
+import argparse
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import matplotlib as mpl
+from matplotlib import pyplot
+from matplotlib.ticker import FuncFormatter
+
+from wsbench import Results, load_results, render
+from wsbench.buffers import SlowReader
+from wsbench.report.units import binary_bytes
+
+ROOT = Path(__file__).parent.parent
+RECORD = ROOT / "results" / "buffers.json"
+RECORDS = ROOT / "results" / "buffers"
+PAGE = ROOT / "results" / "buffers.md"
+PLOT = ROOT / "docs" / "buffers.svg"
+CORPUS = "corpora/chat.json"
+
+LIMITS = [
+    *(option for number in (1, 4, 16, 64) for option in ("--max-queue", str(number))),
+    *(option for size in ("4KiB", "64KiB", "1MiB") for option in ("--max-size", size)),
+]
+# Title on the page, name of the record, options.
+OTHERS = [
+    (
+        "Other limits",
+        "limits",
+        [
+            *("--scenario", "slow-reader", "--scenario", "bomb", "--settings", "12/5", *LIMITS),
+            *("--messages", "corpus", "--messages", "binary", "--messages", "zeros"),
+        ],
+    ),
+    (
+        "Write limits",
+        "write-limits",
+        [
+            *("--scenario", "slow-client", "--settings", "off"),
+            *("--write-limit", "1KiB", "--write-limit", "32KiB", "--write-limit", "256KiB"),
+        ],
+    ),
+    ("Threads", "threads", ["--implementation", "sync", "--settings", "12/5"]),
+    ("TLS", "tls", ["--settings", "12/5", "--tls", "cert.pem", "key.pem"]),
+]
+
+
+def main() -> None:
+    """Measure unless told otherwise, then write the page and the plot."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--draw-only", action="store_true", help="use the records as they are")
+    if not parser.parse_args().draw_only:
+        RECORDS.mkdir(exist_ok=True)
+        measure(RECORD, ["--app-bytes", "64KiB"])
+        with tempfile.TemporaryDirectory() as folder:
+            make_certificate(Path(folder))
+            for _, name, options in OTHERS:
+                given = [str(Path(folder) / item) if ".pem" in item else item for item in options]
+                measure(RECORDS / f"{name}.json", given)
+    PAGE.write_text(page(), "utf-8")
+    draw(load_results(RECORD))
+
+
+def measure(record: Path, options: list[str]) -> None:
+    """Save the record of wsbench buffers with these options."""
+    command = [sys.executable, "-m", "wsbench", "buffers", CORPUS, *options]
+    subprocess.run(
+        [*command, "--max-seconds", "900", "--save", record, "-o", "/dev/null"],
+        check=True,
+        cwd=ROOT,
+    )
+    print(f"{record.stem}: done", flush=True)
+
+
+def make_certificate(folder: Path) -> None:
+    """Make cert.pem and key.pem."""
+    subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
+            *("-keyout", folder / "key.pem", "-out", folder / "cert.pem"),
+        ],
+        check=True,
+        capture_output=True,
+    )
+
+
+def page() -> str:
+    """All tables, from the records."""
+    parts = [
+        "# Buffers",
+        "What connections hold when peers are slow; [docs/buffers.md](../docs/buffers.md) explains "
+        "it. Made by `python scripts/update_buffers.py`; the records are [buffers.json]"
+        "(buffers.json) and [buffers/](buffers/).",
+        "## websockets' own limits",
+        render(load_results(RECORD), "markdown").strip(),
+    ]
+    for title, name, _ in OTHERS:
+        results = load_results(RECORDS / f"{name}.json")
+        parts += [f"## {title}", render(results, "markdown").strip()]
+    return "\n\n".join(parts) + "\n"
+
+
+def draw(results: Results) -> None:
+    """Write the plot: what a connection has allocated, against messages sent to a slow reader."""
+    assert results.buffers is not None
+    mpl.rcParams.update({"svg.hashsalt": "wsbench", "svg.fonttype": "none", "font.size": 10})
+    figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")
+    rows = [
+        row
+        for row in results.buffers.slow_readers
+        if str(row.settings) == "12/5" and row.payload in ("corpus", "small", "binary", "zeros")
+    ]
+    colours = mpl.colormaps["viridis"]
+    for position, row in enumerate(rows):
+        colour = colours(0.9 * position / max(1, len(rows) - 1))
+        points = [(sent, size) for sent, size in row.growth if sent >= 1 and size > 0]
+        axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=4)
+        sent, size = max(points, key=lambda point: point[1])
+        axes.annotate(
+            name(results, row),
+            (sent, size),
+            xytext=(8, -3),
+            textcoords="offset points",
+            color=colour,
+        )
+    bound = rows[0].bound_bytes
+    assert bound is not None
+    axes.axhline(bound, color="0.4", linestyle="--")
+    axes.annotate(
+        f"documented bound, max_queue × max_size = {binary_bytes(bound)}",
+        (1, bound),
+        xytext=(0, 4),
+        textcoords="offset points",
+        color="0.3",
+    )
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.set_xlabel("messages that a client has sent; the handler is slow")
+    axes.set_ylabel("allocated for a connection, beyond an idle one")
+    axes.set_title(
+        f"websockets {results.environment.websockets}, asyncio, 12/5, its own limits", loc="left"
+    )
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: binary_bytes(value)))
+    ticks = [2**power for power in range(10, 31, 4)]
+    axes.set_yticks(ticks)
+    axes.yaxis.set_minor_locator(mpl.ticker.NullLocator())
+    axes.grid(alpha=0.25)
+    axes.set_xlim(right=4 * max(sent for row in rows for sent, _ in row.growth))
+    figure.savefig(PLOT, metadata={"Date": None, "Creator": None})
+    # matplotlib ends lines with blanks.
+    PLOT.write_text(
+        "\n".join(map(str.rstrip, PLOT.read_text("utf-8").splitlines())) + "\n", "utf-8"
+    )
+
+
+def name(results: Results, row: SlowReader) -> str:
+    """What a line shows."""
+    if row.payload == "corpus":
+        mean_bytes = results.corpus.bytes / results.corpus.messages
+        return f"{results.corpus.name}, {binary_bytes(mean_bytes)} on average"
+    return f"{row.payload}, {binary_bytes(row.payload_bytes)}"
+
+
+if __name__ == "__main__":
+    main()
