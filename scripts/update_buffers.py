@@ -12,10 +12,6 @@ import sys
 import tempfile
 from pathlib import Path
 
-import matplotlib as mpl
-from matplotlib import pyplot
-from matplotlib.ticker import FuncFormatter
-
 from wsbench import Results, load_results, render
 from wsbench.buffers import SlowReader
 from wsbench.report.units import binary_bytes
@@ -47,6 +43,14 @@ OTHERS = [
         [
             *("--scenario", "slow-client", "--settings", "off"),
             *("--write-limit", "1KiB", "--write-limit", "32KiB", "--write-limit", "256KiB"),
+        ],
+    ),
+    (
+        "A small receive buffer",
+        "receive-buffer",
+        [
+            *("--receive-buffer", "8KiB", "--scenario", "slow-reader", "--settings", "12/5"),
+            *("--max-queue", "1", "--max-queue", "16", "--max-size", "4KiB", "--max-size", "1MiB"),
         ],
     ),
     ("Threads", "threads", ["--implementation", "sync", "--settings", "12/5"]),
@@ -111,6 +115,11 @@ def page() -> str:
 
 def draw(results: Results) -> None:
     """Write the plot: what a connection has allocated, against messages sent to a slow reader."""
+    # Tests make the page without it.
+    import matplotlib as mpl
+    from matplotlib import pyplot
+    from matplotlib.ticker import FuncFormatter
+
     assert results.buffers is not None
     mpl.rcParams.update({"svg.hashsalt": "wsbench", "svg.fonttype": "none", "font.size": 10})
     figure, axes = pyplot.subplots(figsize=(8, 5), layout="constrained")

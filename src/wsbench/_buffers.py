@@ -11,7 +11,7 @@ import websockets.sync.server
 
 import wsbench
 from wsbench._sweep import Progress, SweepInterrupted, corpus_summary
-from wsbench.bounds import default_keepalive, default_limits, read_bytes
+from wsbench.bounds import default_keepalive, default_limits
 from wsbench.buffers import (
     PAYLOADS,
     SCENARIOS,
@@ -85,6 +85,7 @@ def measure_buffers(
     keepalive: Keepalive = KEEPALIVE,
     implementation: Implementation = "asyncio",
     tls: Tls | None = None,
+    receive_buffer: int | None = None,
     fast: int = 3,
     stuck: int = 3,
     rate: float | None = None,
@@ -103,7 +104,9 @@ def measure_buffers(
     measured for every combination of settings, payload, `max_size` and `max_queue`; slow clients
     for every settings and `write_limit`, with this `keepalive`. `fast` and `stuck` clients are
     broadcast to, at a `rate` of messages a second, or as fast as the former read. `app_connections`
-    are opened to the handler. `burst` and `connections` are what limits are advised for.
+    are opened to the handler. With `receive_buffer`, the sockets of the server have that size
+    (SO_RCVBUF), and not what the system chooses. `burst` and `connections` are what limits are
+    advised for.
 
     What has not been measured after `max_seconds` is left out, and the record is partial.
 
@@ -138,7 +141,7 @@ def measure_buffers(
     def tick() -> None:
         progress(Progress("buffers", len(records) / len(steps)))
 
-    how = How(implementation, tls, Deadline(max_seconds, tick))
+    how = How(implementation, tls, Deadline(max_seconds, tick), receive_buffer)
 
     def plan() -> Iterator[_Step]:
         for scenario in chosen:
@@ -246,7 +249,8 @@ def measure_buffers(
                 tls=tls is not None,
                 defaults=defaults,
                 keepalive=default_keepalive(implementation),
-                read_bytes=read_bytes(implementation, tls=tls is not None),
+                receive_buffer_bytes=receive_buffer,
+                read_bytes=how.read_bytes,
                 seconds=round(time.monotonic() - begin, 1),
                 slow_readers=of(SlowReader),
                 bombs=of(Bomb),

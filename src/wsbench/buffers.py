@@ -233,8 +233,9 @@ class Advice(msgspec.Struct, frozen=True, kw_only=True):
 class Buffers(msgspec.Struct, frozen=True, kw_only=True):
     """What was measured of buffers, scenario by scenario.
 
-    `defaults` and `keepalive` are those of the installed websockets, and `read_bytes` is how much
-    a server reads at once.
+    `defaults` and `keepalive` are those of the installed websockets, `receive_buffer_bytes` is
+    SO_RCVBUF of the server's sockets unless the system chose, and `read_bytes` how much it can read
+    at once.
     """
 
     implementation: Implementation
@@ -243,6 +244,7 @@ class Buffers(msgspec.Struct, frozen=True, kw_only=True):
     keepalive: Keepalive
     read_bytes: Number
     seconds: Seconds
+    receive_buffer_bytes: Count | None = None
     slow_readers: tuple[SlowReader, ...] = ()
     bombs: tuple[Bomb, ...] = ()
     slow_clients: tuple[SlowClient, ...] = ()

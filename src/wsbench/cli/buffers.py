@@ -113,6 +113,13 @@ from wsbench.settings import (
     help="Use TLS, with this certificate and private key (PEM files).",
 )
 @click.option(
+    "--receive-buffer",
+    callback=parsed(parse_bytes),
+    metavar="BYTES",
+    show_default="the system's",
+    help="Set the receive buffer of the server's sockets (SO_RCVBUF).",
+)
+@click.option(
     "--fast",
     type=click.IntRange(min=0),
     default=3,
@@ -204,6 +211,7 @@ def buffers(
     ping_timeout: float | None,
     implementation: Implementation,
     tls: tuple[str, str] | None,
+    receive_buffer: int | None,
     fast: int,
     stuck: int,
     rate: float | None,
@@ -265,6 +273,7 @@ def buffers(
             ),
             implementation=implementation,
             tls=Tls(*tls) if tls else None,
+            receive_buffer=receive_buffer,
             fast=fast,
             stuck=stuck,
             rate=rate,

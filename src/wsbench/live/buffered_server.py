@@ -13,6 +13,7 @@ import inspect
 import itertools
 import logging
 import os
+import socket
 import ssl
 import sys
 import threading
@@ -45,7 +46,8 @@ _FAST_BYTES = 65_536
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """Which server: `limits` are arguments of websockets' `serve`, `tls` certificate and key.
+    """Which server: `limits` are arguments of websockets' `serve`, `tls` certificate and key, and
+    `receive_buffer` is SO_RCVBUF of its sockets, unless the system chooses.
 
     The handler waits, and messages are read on command; or it echoes, and keeps `app_bytes` a
     connection; or it is a user's, `module:function`; or it `sends` the `messages`, once told to.
@@ -61,6 +63,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     app_bytes: int = 0
     sends: bool = False
     messages: list[Message] = []
+    receive_buffer: int | None = None
     traced: bool = False
 
 
@@ -560,6 +563,9 @@ def _main() -> None:
         context.load_cert_chain(*request.tls)
     frame_bytes = _frame_bytes(request.settings)
     sock = listen_tcp("127.0.0.1", 0)
+    if request.receive_buffer is not None:
+        # What is accepted inherits it.
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, request.receive_buffer)
     arguments = {
         "sock": sock,
         "ssl": context,

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, Self
 
 from websockets.uri import WebSocketURI
 
+from wsbench.bounds import read_bytes
 from wsbench.corpus.model import Message
 from wsbench.errors import MeasurementError
 from wsbench.live.buffered_server import (
@@ -66,6 +67,17 @@ class How(NamedTuple):
     implementation: Implementation
     tls: Tls | None
     deadline: Deadline
+    receive_buffer: int | None = None
+
+    @property
+    def read_bytes(self) -> int:
+        """How much the server can read at once: no more than its socket can have received.
+
+        The kernel doubles a size that it is asked for, to have room for what it manages
+        (socket(7)).
+        """
+        read = read_bytes(self.implementation, tls=self.tls is not None)
+        return read if self.receive_buffer is None else min(read, 2 * self.receive_buffer)
 
 
 class Pressure:
@@ -109,6 +121,7 @@ class Pressure:
                     echoes=echoes,
                     app_bytes=app_bytes,
                     sends=sends,
+                    receive_buffer=how.receive_buffer,
                     messages=list(messages),
                     traced=traced,
                 )

@@ -1,6 +1,6 @@
 """Decompression bombs: what a server makes of messages that inflate to more than it accepts."""
 
-from wsbench.bounds import read_bytes
+from wsbench import bounds
 from wsbench.buffers import Bomb
 from wsbench.errors import MeasurementError
 from wsbench.live.pressure import How, Pressure
@@ -52,7 +52,7 @@ def bomb(
         if not pressure.wait_for(is_decided, _SECONDS):
             raise MeasurementError(f"{payload_bytes} zeros: neither accepted nor refused")
         wire_bytes = client.goal - script.wire_bytes(script.frames_of(1))
-        read = read_bytes(how.implementation, tls=how.tls is not None)
+        read_bytes = bounds.read_bytes(how.implementation, tls=how.tls is not None)
         return Bomb(
             settings=settings,
             max_size=max_size,
@@ -62,5 +62,5 @@ def bomb(
             close_code=client.close_code,
             peak_bytes=peak_bytes,
             # What zlib makes, in pieces and joined; what was read, and what of it is being parsed.
-            bound_bytes=None if max_size is None else 2 * max_size + read + 2 * wire_bytes,
+            bound_bytes=None if max_size is None else 2 * max_size + read_bytes + 2 * wire_bytes,
         )

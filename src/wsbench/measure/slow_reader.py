@@ -4,7 +4,6 @@ import statistics
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from wsbench.bounds import read_bytes
 from wsbench.buffers import Limits, Payload, SlowReader
 from wsbench.corpus.model import Corpus
 from wsbench.errors import MeasurementError
@@ -45,9 +44,8 @@ def reach(how: How, limits: Limits, frame_bytes: int, frames: Script) -> Reach |
     """
     if limits.max_queue is None:
         return None
-    reading = read_bytes(how.implementation, tls=how.tls is not None)
-    payload, count, unfinished = frames.most(limits.max_queue, reading)
-    kept = reading if how.implementation == "sync" else 0
+    payload, count, unfinished = frames.most(limits.max_queue, how.read_bytes)
+    kept = how.read_bytes if how.implementation == "sync" else 0
     return Reach(payload + count * frame_bytes + unfinished + kept, count)
 
 
@@ -161,7 +159,7 @@ def _run(
         growth = [(0.0, 0)]
         plateaus: list[_Plateau] = []
 
-        def fill(goal: int | None) -> Sight:
+        def fill(goal: int | None) -> _Plateau:
             for client in clients:
                 client.goal = goal
             sight = pressure.until_still(_progress, _PLATEAU_SECONDS)
@@ -178,22 +176,22 @@ def _run(
                 if sockets is None or sockets_before is None
                 else round((sockets - sockets_before) / len(clients)),
             )
-            plateaus.append(plateau)
             growth.append(_point(frames, plateau))
-            return sight
+            return plateau
 
         if limits.max_queue is None:
-            fill(frames.wire_bytes(frames.frames_within(_UNLIMITED_BYTES, pressure.frame_bytes)))
+            within = frames.frames_within(_UNLIMITED_BYTES, pressure.frame_bytes)
+            plateaus.append(fill(frames.wire_bytes(within)))
         else:
             messages = 1
             while traced and not all(seen.paused for seen in pressure.look().connections):
                 messages *= _STEP
                 fill(frames.wire_bytes(frames.frames_of(messages)))
-            fill(None)
+            plateaus.append(fill(None))
             overshoots = most is not None and most.frames > limits.max_queue + 1
             for _ in range(_ROUNDS if overshoots else 1):
                 pressure.take(None)
-                fill(None)
+                plateaus.append(fill(None))
         fullest = max(plateaus, key=lambda plateau: plateau.memory_bytes)
         return _Run(fullest, idle_bytes, growth, pressure.frame_bytes, most)
 

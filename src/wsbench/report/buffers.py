@@ -82,13 +82,15 @@ def sections(results: Results) -> list[Section]:
 
 def _heading(results: Results) -> list[str]:
     buffers = _buffers(results)
+    received = buffers.receive_buffer_bytes
     what = "tasks" if buffers.implementation == "asyncio" else "threads"
     lines = [
         corpus_line(results),
         environment_line(results),
         f"Server: websockets' {buffers.implementation} implementation ({what})"
         f"{', over TLS' if buffers.tls else ''}, which reads up to "
-        f"{binary_bytes(buffers.read_bytes)} at once",
+        f"{binary_bytes(buffers.read_bytes)} at once"
+        + (f", SO_RCVBUF {binary_bytes(received)}" if received is not None else ""),
         f"Its defaults: {_defaults(buffers)}",
     ]
     if results.partial:
