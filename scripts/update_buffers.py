@@ -1,16 +1,19 @@
 """Measure buffers again: `python scripts/update_buffers.py`; needs openssl and the extra `docs`.
 
 Writes results/buffers.json (everything, with websockets' own limits), the records of other limits,
-of threads and of TLS in results/buffers/, their tables into results/buffers.md, and the plot
-docs/buffers.svg. Takes ten minutes. With --draw-only, tables and plot are made of the records as
-they are.
+of threads and of TLS in results/buffers/, their tables into results/buffers.md, that of slow
+readers into README.md, and the plot docs/buffers.svg. Takes fifteen minutes. With --draw-only,
+pages and plot are made of the records as they are.
 """
 
 import argparse
+import re
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from wsbench import Results, load_results, render
 from wsbench.buffers import SlowReader
@@ -20,8 +23,11 @@ ROOT = Path(__file__).parent.parent
 RECORD = ROOT / "results" / "buffers.json"
 RECORDS = ROOT / "results" / "buffers"
 PAGE = ROOT / "results" / "buffers.md"
+README = ROOT / "README.md"
 PLOT = ROOT / "docs" / "buffers.svg"
 CORPUS = "corpora/chat.json"
+# A line that ends after fewer messages has no room for its name on the left.
+SHORT = 100
 
 LIMITS = [
     *(option for number in (1, 4, 16, 64) for option in ("--max-queue", str(number))),
@@ -71,6 +77,7 @@ def main() -> None:
                 given = [str(Path(folder) / item) if ".pem" in item else item for item in options]
                 measure(RECORDS / f"{name}.json", given)
     PAGE.write_text(page(), "utf-8")
+    README.write_text(with_example(README.read_text("utf-8")), "utf-8")
     draw(load_results(RECORD))
 
 
@@ -113,6 +120,22 @@ def page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def with_example(readme: str) -> str:
+    """The README with its example replaced: slow readers, and no advice."""
+    results = load_results(RECORD)
+    assert results.buffers is not None
+    others = ("bombs", "slow_clients", "broadcasts", "applications")
+    only = replace(results.buffers, advice=None, **dict.fromkeys(others, ()))
+    output = render(replace(results, buffers=only))
+    return re.sub(
+        r"(?<=<!-- buffers output -->\n```text\n).*?(?=```)",
+        lambda _: output,
+        readme,
+        count=1,
+        flags=re.DOTALL,
+    )
+
+
 def draw(results: Results) -> None:
     """Write the plot: what a connection has allocated, against messages sent to a slow reader."""
     # Tests make the page without it.
@@ -129,27 +152,39 @@ def draw(results: Results) -> None:
         if str(row.settings) == "12/5" and row.payload in ("corpus", "small", "binary", "zeros")
     ]
     colours = mpl.colormaps["viridis"]
+    labels = []
     for position, row in enumerate(rows):
-        colour = colours(0.9 * position / max(1, len(rows) - 1))
+        colour = colours(0.85 * position / max(1, len(rows) - 1))
         points = [(sent, size) for sent, size in row.growth if sent >= 1 and size > 0]
         axes.plot(*zip(*points, strict=True), color=colour, marker="o", markersize=4)
         sent, size = max(points, key=lambda point: point[1])
+        labels.append((size, sent, name(results, row), colour))
+    # Each line is named to the left of its highest point, where there is room; names that would
+    # touch are moved apart, and what comes no higher than the bound is named below it.
+    lowest = 0.0
+    for size, sent, text, colour in sorted(labels):
+        at = max(size, 3 * lowest)
+        is_short = sent < SHORT
         axes.annotate(
-            name(results, row),
-            (sent, size),
-            xytext=(8, -3),
+            text,
+            (sent, at),
+            xytext=(8, -12) if is_short else (-8, 2),
             textcoords="offset points",
             color=colour,
+            ha="left" if is_short else "right",
         )
+        lowest = at
     bound = rows[0].bound_bytes
     assert bound is not None
     axes.axhline(bound, color="0.4", linestyle="--")
     axes.annotate(
         f"documented bound, max_queue × max_size = {binary_bytes(bound)}",
         (1, bound),
-        xytext=(0, 4),
+        xycoords=("axes fraction", "data"),
+        xytext=(-4, -13),
         textcoords="offset points",
         color="0.3",
+        ha="right",
     )
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -164,7 +199,7 @@ def draw(results: Results) -> None:
     axes.set_yticks(ticks)
     axes.yaxis.set_minor_locator(mpl.ticker.NullLocator())
     axes.grid(alpha=0.25)
-    axes.set_xlim(right=4 * max(sent for row in rows for sent, _ in row.growth))
+    axes.set_xlim(1, 4 * max(sent for row in rows for sent, _ in row.growth))
     figure.savefig(PLOT, metadata={"Date": None, "Creator": None})
     # matplotlib ends lines with blanks.
     PLOT.write_text(

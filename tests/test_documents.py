@@ -9,6 +9,7 @@ import click
 import pytest
 
 from wsbench import load_corpus, load_results, render
+from wsbench.cli.buffers import buffers
 from wsbench.cli.compress import compress
 from wsbench.cli.connections import connections
 
@@ -42,6 +43,7 @@ def test_every_bundled_corpus_has_its_record_and_table(path: Path) -> None:
     [
         (compress, "## Options of `wsbench compress`", "\nWithout `"),
         (connections, "add; [examples/servers/]", "\nWithout CORPUS"),
+        (buffers, "of other limits, of threads and of TLS.", "\nWithout CORPUS"),
     ],
 )
 def test_the_readme_names_every_option_and_no_other(
@@ -73,8 +75,20 @@ def test_the_pages_of_live_connections_show_the_saved_records() -> None:
     assert (ROOT / "results" / "servers.md").read_text("utf-8") == script["servers_page"]()
 
 
+def test_the_pages_of_buffers_show_the_saved_records() -> None:
+    script = runpy.run_path(str(ROOT / "scripts" / "update_buffers.py"))
+    results = load_results(ROOT / "results" / "buffers.json")
+    assert results.buffers is not None
+    rows = results.buffers.slow_readers
+    assert len(rows) >= 12
+    assert all(row.explained and 0.85 <= row.explained <= 1.15 for row in rows)
+    assert script["with_example"](README) == README
+    assert (ROOT / "results" / "buffers.md").read_text("utf-8") == script["page"]()
+
+
 def test_every_linked_file_exists() -> None:
-    documents = ("README.md", "CONTRIBUTING.md", "docs/method.md", "docs/deploy.md")
+    documents = ("README.md", "CONTRIBUTING.md", "results/buffers.md")
+    documents += ("docs/method.md", "docs/deploy.md", "docs/buffers.md")
     folders = ("benchmarks", "corpora", "results", "examples/servers")
     for document in (*documents, *(f"{folder}/README.md" for folder in folders)):
         path = ROOT / document
@@ -96,6 +110,15 @@ def test_every_benchmark_is_explained() -> None:
     for script in (ROOT / "benchmarks").glob("*.py"):
         if script.name != "runs.py":
             assert f"`python benchmarks/{script.name}`" in explained
+
+
+def test_the_plot_of_buffers_is_of_their_record() -> None:
+    plot = ElementTree.parse(ROOT / "docs" / "buffers.svg")
+    texts = {element.text for element in plot.iter("{http://www.w3.org/2000/svg}text")}
+    record = load_results(ROOT / "results" / "buffers.json")
+    assert record.buffers is not None
+    assert "documented bound, max_queue × max_size = 16 MiB" in texts
+    assert {"zeros, 1 MiB", "binary, 1 MiB"} <= texts
 
 
 def test_the_plot_is_of_the_record_beside_it() -> None:

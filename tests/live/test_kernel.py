@@ -4,7 +4,7 @@ import contextlib
 import mmap
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -38,12 +38,19 @@ class Pairs:
         client = self.connect()
         return self._stack.enter_context(self.listening.accept()[0]), client
 
-    def settled(self, expected: Queued) -> Queued | None:
+    def settled(self, expected: Queued) -> Queued:
         """What waits once it is what is expected: an acknowledgment may come a little later."""
+        return self.until(lambda queued: queued == expected)
+
+    def until(self, condition: Callable[[Queued], bool]) -> Queued:
+        """What waits once that holds, or much later."""
         end = time.monotonic() + LIMIT_SECONDS
-        while (queued := queued_bytes(self.port)) != expected and time.monotonic() < end:
+        while True:
+            queued = queued_bytes(self.port)
+            assert queued is not None
+            if condition(queued) or time.monotonic() > end:
+                return queued
             time.sleep(0.01)
-        return queued
 
 
 @pytest.fixture(params=[socket.AF_INET, socket.AF_INET6], ids=["IPv4", "IPv6"])
@@ -91,14 +98,12 @@ def fill(sock: socket.socket) -> int:
 def test_what_the_sender_could_not_deliver_is_counted_at_its_end(pairs: Pairs) -> None:
     server, client = pairs.open()
     inwards = fill(client)
-    queued = queued_bytes(pairs.port)
-    assert queued is not None
+    queued = pairs.until(lambda queued: queued.inwards == inwards)
     assert queued.inwards == inwards
     assert min(queued.client_send, queued.server_receive) > 0
     assert queued.outwards == 0
     outwards = fill(server)
-    queued = queued_bytes(pairs.port)
-    assert queued is not None
+    queued = pairs.until(lambda queued: queued.outwards == outwards)
     assert (queued.inwards, queued.outwards) == (inwards, outwards)
     assert min(queued.server_send, queued.client_receive) > 0
     # The memory of all sockets is no less than what these hold.

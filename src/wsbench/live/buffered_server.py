@@ -296,7 +296,7 @@ class _AsyncioServer:
             lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer
         )
         decoder = msgspec.json.Decoder(Command)
-        await websockets.asyncio.server.serve(self._handle, **arguments)
+        self._server = await websockets.asyncio.server.serve(self._handle, **arguments)
         started()
         with _the_end():
             while line := await reader.readline():

@@ -52,19 +52,17 @@ class Client:
         wants = self.goal is None or self.sent_bytes < self.goal
         return not self.is_lost and (wants or bool(self._answers))
 
-    def send(self, script: Script) -> bool:
-        """Send what the network takes of the next bytes; whether it took any."""
+    def send(self, script: Script) -> None:
+        """Send what the network takes of the next bytes; pongs when there are none."""
         if self.goal is not None and self.sent_bytes >= self.goal:
             sent = self._send(self._answers)
             self._answers = self._answers[sent:]
-            return sent > 0
-        most = _CHUNK_BYTES if self.goal is None else self.goal - self.sent_bytes
-        sent = self._send(script.part(self.sent_bytes, min(_CHUNK_BYTES, most)))
-        self.sent_bytes += sent
-        return sent > 0
+        else:
+            most = _CHUNK_BYTES if self.goal is None else self.goal - self.sent_bytes
+            self.sent_bytes += self._send(script.part(self.sent_bytes, min(_CHUNK_BYTES, most)))
 
     def receive(self) -> None:
-        """Read what has come; pings are answered once nothing else is to be sent."""
+        """Read what has come."""
         try:
             data = self.sock.recv(_CHUNK_BYTES)
         except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -131,8 +129,8 @@ class Flood:
             client.sock.close()
             self.clients.remove(client)
 
-    def pump(self, seconds: float, child: Child | None = None) -> bool:
-        """Send and read what goes without waiting longer than that; whether anything was sent.
+    def pump(self, seconds: float, child: Child | None = None) -> None:
+        """Send and read what goes without waiting longer than that.
 
         Returns at once when the child says something.
 
@@ -148,7 +146,6 @@ class Flood:
             if wanted:
                 self._selector.register(client.sock, wanted, client)
                 watched.append(client)
-        has_sent = False
         try:
             for key, events in self._selector.select(seconds):
                 if key.data is None:
@@ -158,13 +155,12 @@ class Flood:
                 if events & selectors.EVENT_READ:
                     key.data.receive()
                 if events & selectors.EVENT_WRITE:
-                    has_sent |= key.data.send(self.script)
+                    key.data.send(self.script)
         finally:
             for client in watched:
                 self._selector.unregister(client.sock)
             if child is not None:
                 self._selector.unregister(child)
-        return has_sent
 
     def _open_one(self, reads: bool) -> Client:
         sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)

@@ -50,14 +50,10 @@ class Deadline:
         self._end = time.monotonic() + seconds
         self._tick = tick
 
-    def left_seconds(self) -> float:
-        """How much time there is."""
-        return self._end - time.monotonic()
-
     def check(self) -> None:
-        """Raise TimeUp when there is none."""
+        """Raise TimeUp when there is no more time."""
         self._tick()
-        if self.left_seconds() <= 0:
+        if time.monotonic() > self._end:
             raise TimeUp
 
 
@@ -218,10 +214,10 @@ class Pressure:
         """What waits in the kernel."""
         return queued_bytes(self._target.uri.port)
 
-    def pump(self, seconds: float) -> bool:
-        """Let clients send and read; whether any of them could send."""
+    def pump(self, seconds: float) -> None:
+        """Let clients send and read."""
         self._deadline.check()
-        return self.flood.pump(seconds)
+        self.flood.pump(seconds)
 
     def wait_for(self, condition: Callable[[], bool], seconds: float) -> bool:
         """Pump until a condition holds; whether it did before the time was up."""
