@@ -33,7 +33,7 @@ import websockets.sync.server
 KIB = 1024
 MIB = 1024 * KIB
 LIMIT_SECONDS = 120
-AT_A_TIME = 4
+AT_A_TIME = 5
 # What asyncio reads at once, as strace shows it.
 READ_BYTES = 256 * KIB
 SERVER = "wsbench.live.buffered_server"
@@ -88,9 +88,9 @@ RUNS: dict[str, tuple[str, ...]] = {
         *("messages.txt", "--scenario", "slow-client", "--settings", "off", "--write-limit"),
         *("4KiB", "--write-limit", "64KiB", "--ping-interval", "0.5", "--ping-timeout", "0.5"),
     ),
-    "mixed": (
+    "corpus": (
         *("messages.txt", *SLOW_READER, "--settings", "12/5", "--max-queue", "4"),
-        *("--max-size", "64KiB", "--messages", "corpus", "--messages", "small"),
+        *("--max-size", "64KiB", "--messages", "corpus"),
     ),
     "large": (*BINARY, "--max-queue", "1", "--max-queue", "3", "--max-size", "512KiB"),
     "zeros": (
@@ -99,8 +99,8 @@ RUNS: dict[str, tuple[str, ...]] = {
     ),
     "kept bytes": (*APPLICATION, "--app-bytes", "64KiB"),
     "threads": (
-        *(*SLOW_READER, "--implementation", "sync", "--settings", "off", "--settings", "12/5"),
-        *("--messages", "zeros", "--max-queue", "4", "--max-size", "4KiB"),
+        *(*SLOW_READER, "--implementation", "sync", "--settings", "12/5", "--messages", "zeros"),
+        *("--messages", "small", "--max-queue", "4", "--max-size", "4KiB"),
     ),
     "kept messages": ("kept.txt", *APPLICATION, "--handler", "handlers:keeps"),
     "bombs": ("--scenario", "bomb", "--max-size", "4KiB", "--max-size=64KiB", "--max-size=1MiB"),
@@ -250,23 +250,17 @@ def deflated_bytes(data: bytes, *, window_bits: int, memory_level: int) -> int:
     ("arguments", "message"),
     [
         ("--max-size 4KB", "'4KB': write a number of bytes"),
-        ("--max-size -1", "'-1': write a number of bytes"),
         ("--max-queue 0", "'0': write a number of frames, from 1"),
-        ("--max-queue many", "'many': write a number of frames"),
         ("--write-limit 4KiB --implementation sync", "--write-limit: threads have no such limit"),
         ("--ping-interval 0", "'0': write a number of seconds"),
         ("--handler chat", "--handler chat: write MODULE:FUNCTION"),
-        ("--handler :chat", "--handler :chat: write MODULE:FUNCTION"),
         ("--handler a:b --app-bytes 1KiB", "--handler and --app-bytes: choose one"),
         ("--app-connections 9", "--app-connections"),
-        ("--stuck 0", "--stuck"),
         ("--rate nan", "rate nan: choose a finite number"),
-        ("--burst 0", "--burst"),
         ("--max-seconds 0", "--max-seconds"),
         ("--tls no.pem no.pem", "--tls no.pem no.pem: No such file"),
         ("no-such-file.json", "no-such-file.json: No such file"),
         ("--settings browser", "such as 12/5"),
-        ("--scenario storm", "storm"),
         ("--format grid", "grid"),
         ("--save no-such-folder/r.json", "--save no-such-folder/r.json: No such file"),
         ("--scenario application --handler handlers:nobody", "handlers:nobody: AttributeError"),
@@ -278,7 +272,7 @@ def deflated_bytes(data: bytes, *, window_bits: int, memory_level: int) -> int:
         ),
         (
             "--scenario application --handler handlers:keeps --implementation sync",
-            "handlers:keeps: ",
+            "handlers:keeps: it is no function that sync can run; write def",
         ),
         (
             "--scenario application --handler handlers:fails --app-connections 10",
@@ -315,13 +309,14 @@ def test_a_corpus_that_is_not_accepted_is_left_out(wsbench: Run, tmp_path: Path)
 
 
 @pytest.mark.parametrize("implementation", ["asyncio", "sync"])
-def test_defaults_are_those_of_the_installed_websockets(implementation: str, wsbench: Run) -> None:
-    options = ("buffers", *ADVICE, "--implementation", implementation, "--save", "r.json")
-    done = wsbench(*options)
+def test_defaults_are_those_of_the_installed_websockets(
+    implementation: str, wsbench: Run, tmp_path: Path
+) -> None:
+    done = wsbench("buffers", *ADVICE, "--implementation", implementation, "--save", "r.json")
     assert done.returncode == 0, done.stderr
     serve: Any = getattr(websockets, implementation).server.serve
     own = {name: item.default for name, item in inspect.signature(serve).parameters.items()}
-    record = json.loads(wsbench("report", "r.json", "--format", "json").stdout)["buffers"]
+    record = json.loads((tmp_path / "r.json").read_text())["buffers"]
     for name in ("max_size", "max_queue", "write_limit"):
         assert record["defaults"].get(name) == own.get(name)
     for name in ("ping_interval", "ping_timeout", "close_timeout"):
@@ -440,11 +435,10 @@ def start_bombs(command: Path, folder: Path, *, servers: int) -> subprocess.Pope
     return process
 
 
-@pytest.mark.parametrize("to_group", [True, False], ids=["Ctrl-C", "kill -INT"])
-def test_interrupted(command: Path, tmp_path: Path, to_group: bool) -> None:
+def test_ctrl_c_prints_what_was_measured(command: Path, tmp_path: Path) -> None:
     process = start_bombs(command, tmp_path, servers=4)
     try:
-        (os.killpg if to_group else os.kill)(process.pid, signal.SIGINT)
+        os.killpg(process.pid, signal.SIGINT)
         output, errors = process.communicate(timeout=60)
     finally:
         process.kill()
@@ -513,7 +507,7 @@ def test_bombs_are_refused_at_the_cost_of_what_is_accepted(measured: Measured) -
     assert printed.count("accepted") == 2
 
 
-@needs("large", "larger", "zeros", "mixed", "threads", "TLS")
+@needs("large", "larger", "zeros", "corpus", "threads", "TLS")
 def test_what_waits_in_the_queue_explains_what_is_allocated(measured: Measured) -> None:
     count = 0
     for name, run in measured.items():
@@ -536,7 +530,7 @@ def test_what_waits_in_the_queue_explains_what_is_allocated(measured: Measured) 
         assert "Bound: max_queue × max_size" in run[0].stdout
         assert "The frames in the queue and the unfinished one explain" in run[0].stdout
         assert "goes on" not in run[0].stdout
-    assert count == 2 + 1 + 1 + 2 + 2 + 1
+    assert count == 2 + 1 + 1 + 1 + 2 + 1
 
 
 @needs("large", "larger")
@@ -557,21 +551,23 @@ def test_what_waits_is_a_matter_of_the_limits(measured: Measured) -> None:
 @needs("zeros", "threads")
 def test_small_frames_wait_inflated(measured: Measured) -> None:
     (row,) = buffers_of(measured["zeros"])["slow_readers"]
-    off, deflated = buffers_of(measured["threads"])["slow_readers"][::-1]
-    if off.get("settings"):
-        off, deflated = deflated, off
+    rows = {item["payload"]: item for item in buffers_of(measured["threads"])["slow_readers"]}
+    threads = rows["zeros"]
     # A header of 2 bytes, and a mask of 4.
     wire = 6 + deflated_bytes(bytes(4 * KIB), window_bits=12, memory_level=5)
-    for item in (row, deflated):
+    for item in (row, threads):
         assert item["wire_bytes"] / item["messages"] == pytest.approx(wire, rel=0.02)
         each = item["allocated_bytes"] / item["queued_frames"]
         assert 4 * KIB < each < 1.1 * 4 * KIB
     # One read of such frames, on top of a queue that had room for one more.
     assert READ_BYTES / wire / 2 < row["queued_frames"] <= READ_BYTES / wire + 3
     # Threads read 64 KiB at once.
-    assert deflated["queued_frames"] <= 64 * KIB / wire + 6
-    assert deflated["allocated_bytes"] > 20 * off["allocated_bytes"]
+    assert threads["queued_frames"] <= 64 * KIB / wire + 6
     assert row["allocated_bytes"] > 1000 * row["bound_bytes"]
+    # Short messages take more for what is around them than for themselves.
+    small = rows["small"]
+    each = small["allocated_bytes"] / small["queued_frames"]
+    assert sys.getsizeof(b"") + small["payload_bytes"] < each < 400
 
 
 @needs("clients")
@@ -623,8 +619,10 @@ def test_a_broadcast_piles_up_for_those_that_are_stuck(measured: Measured) -> No
     assert row["buffered_bytes"] > MIB
     # Next to nothing but that waits.
     assert row["growth_bytes_per_message"] == pytest.approx(FRAME_BYTES, rel=0.05)
-    kernel, sent = row["kernel_bytes"], row["messages"] * FRAME_BYTES
-    assert row["buffered_bytes"] + kernel == pytest.approx(sent, rel=0.05)
+    # All that was sent waits, but for what the kernel has taken.
+    sent = row["messages"] * FRAME_BYTES
+    assert 0.7 * sent < row["buffered_bytes"] < 1.01 * sent
+    assert row["kernel_bytes"] > 0
     assert row["resident_bytes"] > 0.8 * row["buffered_bytes"]
     printed = measured["broadcast"][0].stdout
     assert f"{row['growth_bytes_per_message']:.0f} bytes" in printed
@@ -660,12 +658,12 @@ def test_what_an_application_adds(measured: Measured) -> None:
         assert f"after {row['messages']} messages on each connection" in run[0].stdout
 
 
-@needs("bombs", "clients", "mixed", "broadcast", "kept bytes")
+@needs("bombs", "clients", "corpus", "broadcast", "kept bytes")
 def test_a_saved_record_is_printed_again(measured: Measured, wsbench: Run) -> None:
     titles = {
         "bombs": ("Decompression bomb", "bomb", 18),
         "clients": ("Slow client", "slow-client", 3),
-        "mixed": ("Slow reader", "slow-reader", 2),
+        "corpus": ("Slow reader", "slow-reader", 1),
         "broadcast": ("Broadcast", "broadcast", 1),
         "kept bytes": ("Application", "application", 1),
     }

@@ -7,9 +7,18 @@ from typing import TypeVar
 import click
 
 from wsbench.corpus import FORMATS as CORPUS_FORMATS
+from wsbench.corpus import Corpus, load_corpus
+from wsbench.corpus.kinds import generate
 from wsbench.errors import SettingsError
 from wsbench.report import FORMATS as REPORT_FORMATS
-from wsbench.settings import MEMORY_LEVELS, WINDOW_BITS, DeflateSettings, cross, parse_numbers
+from wsbench.settings import (
+    IMPLEMENTATIONS,
+    MEMORY_LEVELS,
+    WINDOW_BITS,
+    DeflateSettings,
+    cross,
+    parse_numbers,
+)
 
 Parsed = TypeVar("Parsed")
 
@@ -60,6 +69,17 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     return context
 
 
+def corpus_or_chat(path: str | None, format: str | None) -> Corpus:
+    """The corpus that is given, or messages of a chat.
+
+    Raises:
+        CorpusError: if it cannot be read.
+    """
+    if path is None:
+        return generate("chat", messages=1000, seed=0)
+    return load_corpus(path, format)
+
+
 def points(
     window_bits: list[int] | None, memory_levels: list[int] | None
 ) -> list[DeflateSettings] | None:
@@ -79,6 +99,21 @@ corpus_format_option = click.option(
     "--corpus-format",
     type=click.Choice(CORPUS_FORMATS),
     help="What CORPUS is; default: recognised by its content, then by its extension.",
+)
+
+implementation_option = click.option(
+    "--implementation",
+    type=click.Choice(IMPLEMENTATIONS),
+    default="asyncio",
+    show_default=True,
+    help="websockets' implementation: a task or a thread a connection.",
+)
+
+tls_option = click.option(
+    "--tls",
+    nargs=2,
+    metavar="CERT KEY",
+    help="Serve with TLS, with this certificate and private key (PEM files).",
 )
 
 format_option = click.option(

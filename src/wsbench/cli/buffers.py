@@ -8,20 +8,20 @@ from wsbench.cli._limits import or_none, parse_bytes, parse_frames, parse_second
 from wsbench.cli._measure import measure
 from wsbench.cli._options import (
     corpus_format_option,
+    corpus_or_chat,
+    implementation_option,
     output_option,
     parsed,
     parsed_each,
     quiet_option,
     save_option,
     tls_context,
+    tls_option,
 )
 from wsbench.cli._output import check_targets
-from wsbench.corpus import load_corpus
-from wsbench.corpus.kinds import generate
 from wsbench.live.target import Tls
 from wsbench.report import BUFFERS_FORMATS, render
 from wsbench.settings import (
-    IMPLEMENTATIONS,
     REFERENCE,
     DeflateSettings,
     Implementation,
@@ -99,19 +99,8 @@ from wsbench.settings import (
     show_default=True,
     help="How long the answer to a ping may take, or none.",
 )
-@click.option(
-    "--implementation",
-    type=click.Choice(IMPLEMENTATIONS),
-    default="asyncio",
-    show_default=True,
-    help="websockets' implementation: a task or a thread a connection.",
-)
-@click.option(
-    "--tls",
-    nargs=2,
-    metavar="CERT KEY",
-    help="Use TLS, with this certificate and private key (PEM files).",
-)
+@implementation_option
+@tls_option
 @click.option(
     "--receive-buffer",
     callback=parsed(parse_bytes),
@@ -253,10 +242,7 @@ def buffers(
         raise click.UsageError("--handler and --app-bytes: choose one")
     if handler is not None and not all(handler.partition(":")):
         raise click.UsageError(f"--handler {handler}: write MODULE:FUNCTION, such as chat:handler")
-    if corpus_path is None:
-        corpus = generate("chat", messages=1000, seed=0)
-    else:
-        corpus = load_corpus(corpus_path, corpus_format)
+    corpus = corpus_or_chat(corpus_path, corpus_format)
     return measure(
         lambda progress: measure_buffers(
             corpus,

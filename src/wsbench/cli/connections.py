@@ -16,7 +16,9 @@ from wsbench._connections import (
 from wsbench.cli._measure import measure
 from wsbench.cli._options import (
     corpus_format_option,
+    corpus_or_chat,
     format_option,
+    implementation_option,
     memory_level_option,
     output_option,
     parsed_each,
@@ -24,15 +26,14 @@ from wsbench.cli._options import (
     quiet_option,
     save_option,
     tls_context,
+    tls_option,
     window_bits_option,
 )
 from wsbench.cli._output import check_targets
-from wsbench.corpus import load_corpus
-from wsbench.corpus.kinds import generate
 from wsbench.errors import SettingsError
 from wsbench.live.target import Tls
 from wsbench.report import render
-from wsbench.settings import IMPLEMENTATIONS, Implementation, Offer, parse_offer
+from wsbench.settings import Implementation, Offer, parse_offer
 
 
 def _parse_source(text: str) -> str:
@@ -85,19 +86,8 @@ def _parse_source(text: str) -> str:
 )
 @click.option("--ca", metavar="FILE", help="Trust the certificates in this PEM file.")
 @click.option("--insecure", is_flag=True, help="Trust any certificate.")
-@click.option(
-    "--implementation",
-    type=click.Choice(IMPLEMENTATIONS),
-    default="asyncio",
-    show_default=True,
-    help="Of wsbench serve: a task or a thread a connection.",
-)
-@click.option(
-    "--tls",
-    nargs=2,
-    metavar="CERT KEY",
-    help="Let wsbench serve use TLS, with this certificate and private key (PEM files).",
-)
+@implementation_option
+@tls_option
 @click.option("--no-memory", is_flag=True, help="Do not trace allocated memory.")
 @click.option(
     "--in-flight",
@@ -185,10 +175,7 @@ def connections(
     if ca is not None and not Path(ca).is_file():
         raise click.UsageError(f"--ca {ca}: no such file; name a PEM file")
     offers = [*offers, *(points(window_bits, memory_level) or [])]
-    if corpus_path is None:
-        corpus = generate("chat", messages=1000, seed=0)
-    else:
-        corpus = load_corpus(corpus_path, corpus_format)
+    corpus = corpus_or_chat(corpus_path, corpus_format)
     return measure(
         lambda progress: measure_connections(
             corpus,

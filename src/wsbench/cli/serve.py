@@ -9,7 +9,7 @@ import click
 
 from wsbench.cli import EXIT_DONE
 from wsbench.cli._limits import or_none, parse_bytes, parse_frames, parse_grace, parse_seconds
-from wsbench.cli._options import parsed, tls_context
+from wsbench.cli._options import implementation_option, parsed, tls_context, tls_option
 from wsbench.cli._output import emit
 from wsbench.corpus import load_corpus
 from wsbench.live import server
@@ -17,7 +17,6 @@ from wsbench.live.application import Application
 from wsbench.live.listen import address, inherited, listen_tcp, listen_unix
 from wsbench.machine import raise_descriptor_limit
 from wsbench.settings import (
-    IMPLEMENTATIONS,
     REFERENCE,
     DeflateSettings,
     Implementation,
@@ -57,13 +56,7 @@ from wsbench.settings import (
     help="Answer a message with itself, or with the next one of a corpus.",
 )
 @click.option("--corpus", "corpus_path", metavar="CORPUS", help="The messages of --reply corpus.")
-@click.option(
-    "--implementation",
-    type=click.Choice(IMPLEMENTATIONS),
-    default="asyncio",
-    show_default=True,
-    help="websockets' implementation: a task or a thread a connection.",
-)
+@implementation_option
 @click.option(
     "--max-size",
     callback=parsed(or_none(parse_bytes)),
@@ -92,12 +85,7 @@ from wsbench.settings import (
     show_default="websockets' own",
     help="How often clients are pinged, or none.",
 )
-@click.option(
-    "--tls",
-    nargs=2,
-    metavar="CERT KEY",
-    help="Serve wss:// with this certificate and private key (PEM files).",
-)
+@tls_option
 @click.option(
     "--grace",
     callback=parsed(parse_grace),
