@@ -52,6 +52,14 @@ OTHERS = [
         ],
     ),
     (
+        "No compression",
+        "no-compression",
+        [
+            *("--scenario", "slow-reader", "--settings", "off", "--messages", "corpus"),
+            *("--messages", "zeros", "--max-queue", "1", "--max-size", "4KiB"),
+        ],
+    ),
+    (
         "A small receive buffer",
         "receive-buffer",
         [

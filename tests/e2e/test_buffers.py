@@ -343,8 +343,11 @@ def test_the_advice_is_what_a_server_can_run_with(wsbench: Run, tmp_path: Path) 
     messages = [generator.randbytes(size) for size in (10, 3000, 100, 2000, 1)]
     for number, message in enumerate(messages):
         (folder / f"{number}.bin").write_bytes(message)
-    options = ("--burst", 7, "-n", 10, "--scenario", "bomb", "--max-seconds", 60)
-    done = wsbench("buffers", "messages", *options, "--max-size", "4KiB")
+    # None of the rows can be measured, which saves time, and the advice is given all the same.
+    done = wsbench(
+        *("buffers", "messages", "--burst", 7, "-n", 10, "--settings", "12/5", *SLOW_READER),
+        *("--messages", "corpus", "--max-size", "1KiB"),
+    )
     assert done.returncode == 0, done.stderr
     assert "the largest of these messages has 3,000 bytes. For 7 messages at once" in done.stdout
     assert "10 connections, 12/5, idle: " in done.stdout

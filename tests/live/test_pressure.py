@@ -348,6 +348,10 @@ def test_nothing_goes_on_when_the_time_is_up() -> None:
     deadline = Deadline(LIMIT_SECONDS)
     with Pressure(How("asyncio", None, deadline), None, LIMITS, zeros()) as pressure:
         pressure.open_idle(1)
+        # Waiting ends by itself, too, without what was waited for.
+        assert not pressure.wait_for(lambda: False, 0.1)
+        assert pressure.wait_for(lambda: True, 0.1)
+        assert counts(pressure.until(lambda _: False, 0.1).connections[0]) == (0, 1)
         deadline._end = 0
         for wait in (
             pressure.look,
@@ -361,14 +365,6 @@ def test_nothing_goes_on_when_the_time_is_up() -> None:
             with pytest.raises(TimeUp):
                 wait()
         assert len(servers()) == 1
-
-
-def test_waiting_ends_by_itself_without_what_was_waited_for() -> None:
-    with Pressure(how(), None, LIMITS, zeros()) as pressure:
-        pressure.open_idle(1)
-        assert not pressure.wait_for(lambda: False, 0.1)
-        assert pressure.wait_for(lambda: True, 0.1)
-        assert counts(pressure.until(lambda _: False, 0.1).connections[0]) == (0, 1)
 
 
 def test_a_server_that_ends_is_an_error_and_what_was_raised_goes_on() -> None:
