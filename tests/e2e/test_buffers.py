@@ -106,7 +106,8 @@ RUNS: dict[str, tuple[str, ...]] = {
     "bombs": ("--scenario", "bomb", "--max-size", "4KiB", "--max-size=64KiB", "--max-size=1MiB"),
     "broadcast": (
         *("messages.txt", "--scenario", "broadcast", "--stuck", "1", "--fast", "1"),
-        *("--settings", "off", "--ping-interval", "0.5", "--ping-timeout", "0.5"),
+        # A ping would close the connection before much has been sent.
+        *("--settings", "off", "--ping-interval", "none", "--ping-timeout", "none"),
     ),
     "thread clients": (
         *("--scenario", "slow-client", "--implementation", "sync", "--settings", "off"),
@@ -528,7 +529,7 @@ def test_what_waits_in_the_queue_explains_what_is_allocated(measured: Measured) 
             assert row["queued_frames"] > limits["max_queue"]
             assert row["server_kernel_bytes"] + row["client_kernel_bytes"] > 0
             assert row["growth"][0] == [0.0, 0]
-            assert max(point[1] for point in row["growth"]) <= allocated
+            assert max(point[1] for point in row["growth"]) <= allocated + KIB
             count += 1
         assert "Bound: max_queue × max_size" in run[0].stdout
         assert "The frames in the queue and the unfinished one explain" in run[0].stdout
@@ -621,10 +622,13 @@ def test_a_broadcast_piles_up_for_those_that_are_stuck(measured: Measured) -> No
     assert row["fast_buffered_bytes"] < 64 * KIB
     assert row["buffered_bytes"] > MIB
     # Next to nothing but that waits.
-    assert row["growth_bytes_per_message"] == pytest.approx(FRAME_BYTES, rel=0.05)
-    # All that was sent waits, but for what the kernel has taken.
+    assert row["stopped"] in ("bytes", "seconds")
+    assert row["closing"]["states"] == {"OPEN": 1}
+    # All that was sent waits, but for what the kernel has taken: more and more, for a while.
     sent = row["messages"] * FRAME_BYTES
-    assert 0.7 * sent < row["buffered_bytes"] < 1.01 * sent
+    late = min(0.3, 4 * MIB / sent)
+    assert 0.95 - late < row["growth_bytes_per_message"] / FRAME_BYTES < 1.05
+    assert 0.95 - late < row["buffered_bytes"] / sent < 1.01
     assert row["kernel_bytes"] > 0
     assert row["resident_bytes"] > 0.8 * row["buffered_bytes"]
     printed = measured["broadcast"][0].stdout

@@ -210,7 +210,8 @@ def test_broadcasting_goes_on_until_enough_waits_for_those_that_are_stuck() -> N
         assert grown.stopped == "bytes"
         assert (grown.samples[0].seconds, grown.samples[0].stuck_bytes) == (0, 0)
         assert grown.samples[-1].stuck_bytes >= 2**20
-        assert pressure.look().connections[0].write_bytes == grown.samples[-1].stuck_bytes
+        # Nothing is added to that; the kernel may take some more of it.
+        assert 0 < pressure.look().connections[0].write_bytes <= grown.samples[-1].stuck_bytes
         sent = 50_004 * grown.samples[-1].messages
         queued = pressure.queued()
         if queued is not None:
