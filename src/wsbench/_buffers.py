@@ -46,7 +46,7 @@ from wsbench.results import Results, now
 from wsbench.settings import REFERENCE, DeflateSettings, Implementation, in_table_order
 
 # A keepalive that can be watched within seconds. The first ping is sent when buffers are full.
-KEEPALIVE = Keepalive(ping_interval=2, ping_timeout=1, close_timeout=1)
+KEEPALIVE = Keepalive(ping_interval=2.0, ping_timeout=1.0, close_timeout=1.0)
 
 # The server's messages, when it sends: more would not make a difference.
 _SENT_BYTES = 4 * 2**20
@@ -61,6 +61,9 @@ _PROCESS_BYTES = 128 * 2**20
 _FRAME_BYTES = 200
 _UNLIMITED_BYTES = 64 * 2**20
 _FEWEST_CONNECTIONS = 10
+# A message of one character has 3 bytes when it is deflated, and some room has to be left.
+_LEAST_SIZE = 16
+_MOST_FRAMES = 100_000
 
 _Kind = TypeVar("_Kind")
 _Record = SlowReader | Bomb | SlowClient | Broadcast | Application | Advice
@@ -129,6 +132,8 @@ def measure_buffers(
         {"max_seconds": max_seconds, "rate": rate},
         {"app_bytes": app_bytes, "app_connections": app_connections},
         write_limits=write_limits if implementation == "sync" else None,
+        max_sizes=sizes,
+        max_queues=queues,
     )
     raise_descriptor_limit()
     summary = corpus_summary(corpus)
@@ -168,8 +173,10 @@ def measure_buffers(
             yield partial(slow_reader, settings=item, limits=limits, payload=payload, corpus=corpus)
 
     def bombs() -> Iterator[Callable[[How], _Record]]:
-        # Without compression, zeros are no bomb.
-        for item in [item for item in rows if item is not None][:1]:
+        compressing = [item for item in rows if item is not None]
+        if not compressing:
+            warnings.append("not measured: bomb, since nothing inflates without compression")
+        for item in compressing[:1]:
             for size, payload_bytes, is_fragmented in product(sizes, _BOMB_BYTES, (False, True)):
                 yield partial(
                     bomb,
@@ -212,6 +219,9 @@ def measure_buffers(
     def applications() -> Iterator[Callable[[How], _Record]]:
         limits = Limits(max_size=sizes[0], max_queue=queues[0], write_limit=writes[0])
         for item in rows:
+            if reason := _refusal(how, item, limits, "corpus", corpus):
+                warnings.append(f"not measured: application, {_name(item)}: {reason}")
+                continue
             yield partial(
                 application,
                 settings=item,
@@ -330,15 +340,24 @@ def _refusal(
             f"its largest message, {largest:,} bytes, is larger than max_size, "
             f"{limits.max_size:,}: the server would close the connection with 1009"
         )
+    # Before such messages are made, and then by what is known of them.
+    size = 0 if payload in ("corpus", "small") else limits.max_size or 0
+    if reason := _too_much(((limits.max_queue or 0) + 1) * (_FRAME_BYTES + size)):
+        return reason
     most = reach(how, limits, _FRAME_BYTES, script(payload, limits.max_size, corpus, settings))
-    needed = _PROCESS_BYTES + (most.bytes if most else _UNLIMITED_BYTES)
+    return _too_much(most.bytes if most else _UNLIMITED_BYTES)
+
+
+def _too_much(size_bytes: int) -> str | None:
+    """Why a connection cannot hold so much here, if it cannot."""
     free = int(_MEMORY_SHARE * available_bytes())
-    if needed > free:
-        return (
-            f"a connection could come to {binary_size(needed)}, and of the free memory "
-            f"{binary_size(free)} may be used"
-        )
-    return None
+    if _PROCESS_BYTES + size_bytes <= free:
+        return None
+    return (
+        f"a connection could come to {binary_size(size_bytes)}, and of the free memory "
+        f"{binary_size(free)} may be used, {binary_size(_PROCESS_BYTES)} of it by the server and "
+        "its clients"
+    )
 
 
 def _check(
@@ -347,6 +366,8 @@ def _check(
     rest: dict[str, int],
     *,
     write_limits: Sequence[int] | None,
+    max_sizes: Sequence[int | None],
+    max_queues: Sequence[int | None],
 ) -> None:
     for name, number in positive.items():
         if number < 1:
@@ -361,3 +382,19 @@ def _check(
         )
     if write_limits is not None:
         raise SettingsError("write_limit: threads have no such limit; use asyncio")
+    for queue in max_queues:
+        if queue is not None and queue > _MOST_FRAMES:
+            raise SettingsError(
+                f"max_queue {queue}: so many frames take too long to send; choose up to "
+                f"{_MOST_FRAMES}, or none"
+            )
+    wanted, free = rest["app_bytes"] * rest["app_connections"], available_bytes()
+    if wanted > _MEMORY_SHARE * free:
+        raise SettingsError(
+            f"app_bytes {rest['app_bytes']}: {rest['app_connections']} connections would take "
+            f"{binary_size(wanted)}, and of the free memory "
+            f"{binary_size(int(_MEMORY_SHARE * free))} may be used"
+        )
+    for size in max_sizes:
+        if size is not None and size < _LEAST_SIZE:
+            raise SettingsError(f"max_size {size}: choose at least {_LEAST_SIZE}")

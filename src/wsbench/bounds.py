@@ -28,7 +28,8 @@ def default_limits(implementation: Implementation) -> Limits:
 def default_keepalive(implementation: Implementation) -> Keepalive:
     """`ping_interval`, `ping_timeout` and `close_timeout` of websockets' `serve`."""
     own = _defaults(implementation)
-    return Keepalive(**{name: own[name] for name in Keepalive.__struct_fields__})
+    values = {name: own[name] for name in Keepalive.__struct_fields__}
+    return Keepalive(**{name: value and float(value) for name, value in values.items()})
 
 
 def read_bytes(implementation: Implementation, *, tls: bool) -> int:

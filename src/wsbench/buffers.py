@@ -190,7 +190,8 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     `connections` takes `connection_bytes` of websockets after it has sent `messages` messages, and
     the handler adds `application_bytes` to that. Then `stuck` of them send without reading, which
     adds `buffer_bytes` for each, and makes `total_bytes` in all. `kernel_bytes` is what the kernel
-    then holds beside it, at both ends.
+    then holds beside it, at both ends. Unless `is_stopped`, the handler went on reading all the
+    same, and what it added is its own.
     """
 
     settings: DeflateSettings | None
@@ -208,6 +209,7 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
     application_allocated_bytes: int
     buffer_allocated_bytes: int
     kernel_bytes: Count | None
+    is_stopped: bool = True
 
 
 class Advice(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from wsbench.errors import SettingsError
 Parsed = TypeVar("Parsed")
 
 _UNITS = {"": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30}
+_MOST_BYTES = 2**40
 _MOST_SECONDS = 86_400
 
 
@@ -22,7 +23,10 @@ def parse_bytes(text: str) -> int:
     match = re.fullmatch(r"([0-9]{1,15}) ?([KMG]IB|)", text.strip().upper())
     if match is None:
         raise SettingsError(f"{text!r}: write a number of bytes, such as 65536 or 64KiB")
-    return int(match[1]) * _UNITS[match[2]]
+    size_bytes = int(match[1]) * _UNITS[match[2]]
+    if size_bytes > _MOST_BYTES:
+        raise SettingsError(f"{text!r}: choose up to {_MOST_BYTES // 2**30}GiB")
+    return size_bytes
 
 
 def parse_frames(text: str) -> int:
@@ -31,6 +35,7 @@ def parse_frames(text: str) -> int:
     Raises:
         SettingsError: if the text has another form.
     """
+    text = text.strip()
     if not (text.isascii() and text.isdigit() and 1 <= len(text) <= 9 and int(text)):
         raise SettingsError(f"{text!r}: write a number of frames, from 1")
     return int(text)

@@ -240,6 +240,8 @@ def buffers(
         raise click.UsageError("--write-limit: threads have no such limit; use asyncio")
     if handler is not None and app_bytes:
         raise click.UsageError("--handler and --app-bytes: choose one")
+    if (handler or app_bytes) and scenarios and "application" not in scenarios:
+        raise click.UsageError("--handler and --app-bytes are for --scenario application")
     if handler is not None and not all(handler.partition(":")):
         raise click.UsageError(f"--handler {handler}: write MODULE:FUNCTION, such as chat:handler")
     corpus = corpus_or_chat(corpus_path, corpus_format)

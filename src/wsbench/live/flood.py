@@ -43,6 +43,12 @@ class Client:
         self._answers = b""
 
     @property
+    def port(self) -> int:
+        """The port that it connects from."""
+        port: int = self.sock.getsockname()[1]
+        return port
+
+    @property
     def close_code(self) -> int | None:
         """The code of the server's closing frame, if one was read."""
         return self._protocol.close_rcvd.code if self._protocol.close_rcvd else None
@@ -59,7 +65,10 @@ class Client:
             self._answers = self._answers[sent:]
         else:
             most = _CHUNK_BYTES if self.goal is None else self.goal - self.sent_bytes
-            self.sent_bytes += self._send(script.part(self.sent_bytes, min(_CHUNK_BYTES, most)))
+            data = script.part(self.sent_bytes, min(_CHUNK_BYTES, most))
+            if not data:
+                self.goal = self.sent_bytes
+            self.sent_bytes += self._send(data)
 
     def receive(self) -> None:
         """Read what has come."""

@@ -1,6 +1,7 @@
 """What waits in the kernel's buffers of TCP sockets, on the loopback interface: both ends."""
 
 import os
+from collections.abc import Collection
 from typing import NamedTuple
 
 from wsbench.files import read_if_there
@@ -25,8 +26,10 @@ class Queued(NamedTuple):
         return self.server_send + self.client_receive
 
 
-def queued_bytes(port: int) -> Queued | None:
+def queued_bytes(port: int, clients: Collection[int] | None = None) -> Queued | None:
     """What waits between a server's port and clients on this machine; None where nothing tells.
+
+    Of all clients, or of those that have one of the ports `clients`.
 
     See `/proc/net/tcp` in Linux' documentation (networking/proc_net_tcp): a send queue holds what
     was not acknowledged, a receive queue what was not read.
@@ -44,8 +47,10 @@ def queued_bytes(port: int) -> Queued | None:
         if state == "0A":
             continue
         send, receive = (int(queue, 16) for queue in queues.split(":"))
-        for end, address in (("server", local), ("client", remote)):
-            if int(address.rpartition(":")[2], 16) == port:
+        own, other = (int(address.rpartition(":")[2], 16) for address in (local, remote))
+        # Each connection is there twice, once from each of its ends.
+        for end, server, client in (("server", own, other), ("client", other, own)):
+            if server == port and (clients is None or client in clients):
                 sums[f"{end}_send"] += send
                 sums[f"{end}_receive"] += receive
     return Queued(**sums)

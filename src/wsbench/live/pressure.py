@@ -205,14 +205,16 @@ class Pressure:
         # What a handler raises is told once its connection is closed.
         self.until(lambda sight: any(item.state == "CLOSED" for item in sight.connections), 2.0)
         said = self._child.said()
+        who = self._handler or "the echo"
         return (
-            f"{self._handler}: it closed a connection{f': {said}' if said else ''}; a handler has "
+            f"{who}: it closed a connection{f': {said}' if said else ''}; a handler has "
             "to keep its connections open while clients send"
         )
 
-    def queued(self) -> Queued | None:
-        """What waits in the kernel."""
-        return queued_bytes(self._target.uri.port)
+    def queued(self, clients: Sequence[Client] | None = None) -> Queued | None:
+        """What waits in the kernel, for some clients or for all."""
+        ports = None if clients is None else {client.port for client in clients}
+        return queued_bytes(self._target.uri.port, ports)
 
     def pump(self, seconds: float) -> None:
         """Let clients send and read."""

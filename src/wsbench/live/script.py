@@ -18,20 +18,24 @@ _SMALL_BYTES = 16
 _FRAGMENTS = 16
 _FIRST = Frame(Opcode.TEXT, b"x")
 _UNLIMITED_BYTES = 2**20
-# How much of what is sent is looked at for the worst case.
-_LOOK_BYTES = 2**20
-_SHORT_BYTES = 1024
-_OVERHEAD_BYTES = 16
+# From how many places on the worst case is looked for.
+_MOST_STARTS = 100_000
+_MARGIN_BYTES = 16
+_MARGIN_SHARE = 256
 
 
 class Script:
     """Frames that a client sends one after another, made when they are needed.
 
-    A message is one frame, or several. Numbers of frames and of bytes are counted from the first.
+    A message is one frame, or several, and they repeat after `period` messages. Numbers of frames
+    and of bytes are counted from the first.
     """
 
-    def __init__(self, messages: Iterator[list[Frame]], settings: DeflateSettings | None) -> None:
+    def __init__(
+        self, messages: Iterator[list[Frame]], settings: DeflateSettings | None, period: int = 1
+    ) -> None:
         self._messages = messages
+        self._period = period
         self._extensions: list[PerMessageDeflate] = [endpoint(settings)] if settings else []
         self._data = bytearray()
         # What all frames up to each take, on the wire and in the queue; frames up to each message.
@@ -54,7 +58,8 @@ class Script:
     def payload_bytes(self, first: int, last: int) -> int:
         """How many bytes frames `first` to `last - 1` have when they are decompressed."""
         self.wire_bytes(last)
-        return self._payload[min(last, len(self._payload) - 1)] - self._payload[first]
+        end = len(self._payload) - 1
+        return self._payload[min(last, end)] - self._payload[min(first, end)]
 
     def frames_within(self, size_bytes: int, frame_bytes: int) -> int:
         """How many frames take so much together, with `frame_bytes` each beside their payload."""
@@ -76,23 +81,26 @@ class Script:
         self.part(0, wire_bytes)
         return bisect.bisect_right(self._ends, bisect.bisect_right(self._wire, wire_bytes) - 1) - 1
 
-    def most(self, queued: int, read_bytes: int) -> tuple[int, int, int]:
+    def most(self, queued: int, read_bytes: int, frame_bytes: int) -> tuple[int, int]:
         """What can wait at the worst, where a queue has so many frames, and one more read comes.
 
-        Bytes, decompressed, and in how many frames; and the bytes of the wire of the next frame,
-        which may have come in part.
+        Bytes: payloads, `frame_bytes` for each frame, and the next frame as it comes, which may be
+        there in part; and how many whole frames that is.
         """
-        self.wire_bytes(queued + 1)
-        self.part(0, self._wire[-1] + 2 * read_bytes + _LOOK_BYTES)
-        worst = (0, 0, 0)
-        for first in range(len(self._wire) - queued - 1):
-            # What is read begins in the middle of the frame after those that wait, at best.
-            begun = first + queued + 1
-            end = bisect.bisect_right(self._wire, self._wire[begun] - 1 + read_bytes) - 1
-            if end + 1 >= len(self._wire):
+        starts = min(self.frames_of(2 * self._period), _MOST_STARTS)
+        worst = (0, 0)
+        for first in range(max(1, starts)):
+            self.wire_bytes(first + queued + 1)
+            if first + queued + 1 >= len(self._wire):
                 break
-            unfinished = self._wire[end + 1] - self._wire[end]
-            worst = max(worst, (self._payload[end] - self._payload[first], end - first, unfinished))
+            # What is read begins in the middle of the frame after those that wait, at best.
+            limit = self._wire[first + queued + 1] - 1 + read_bytes
+            while self._wire[-1] <= limit and self._add():
+                pass
+            end = bisect.bisect_right(self._wire, limit) - 1
+            unfinished = self._wire[end + 1] - self._wire[end] if end + 1 < len(self._wire) else 0
+            payload = self._payload[end] - self._payload[first]
+            worst = max(worst, (payload + (end - first) * frame_bytes + unfinished, end - first))
         return worst
 
     def _add(self) -> bool:
@@ -110,44 +118,64 @@ class Script:
 
 
 def script(
-    payload: Payload, size_bytes: int | None, corpus: Corpus, settings: DeflateSettings | None
+    payload: Payload, max_size: int | None, corpus: Corpus, settings: DeflateSettings | None
 ) -> Script:
-    """Endless messages of a kind: of the corpus, of a few bytes, or of `size_bytes`.
+    """Endless messages of a kind: of the corpus, of a few bytes, or as large as is accepted.
 
     The first is a single character. A connection that has read it is idle and has no more to
     allocate but for what it receives: websockets' parser keeps the last frame until the next one.
     """
-    size_bytes = _UNLIMITED_BYTES if size_bytes is None else size_bytes
-    messages = _frames(payload, size_bytes, corpus)
-    return Script(itertools.chain([[_FIRST]], messages), settings)
-
-
-def _frames(payload: Payload, size_bytes: int, corpus: Corpus) -> Iterator[list[Frame]]:
-    generator = random.Random(0)
     if payload == "corpus":
-        yield from ([frame(message)] for message in itertools.cycle(corpus.messages()))
-    if payload == "zeros":
-        yield from itertools.repeat([Frame(Opcode.BINARY, bytes(size_bytes))])
-    # Deflated, a short frame can be longer, and websockets compares what comes with its limit.
-    if size_bytes < _SHORT_BYTES or payload == "fragmented":
-        size_bytes = max(1, size_bytes - _OVERHEAD_BYTES)
-    while True:
-        match payload:
-            case "small":
-                yield [Frame(Opcode.TEXT, _random(generator, min(_SMALL_BYTES, size_bytes), 64))]
-            case "text":
-                yield [Frame(Opcode.TEXT, _random(generator, size_bytes, 64))]
-            case "binary":
-                yield [Frame(Opcode.BINARY, _random(generator, size_bytes, 128))]
-            case _:
-                yield fragments(_random(generator, size_bytes, 128), _FRAGMENTS)
+        messages = corpus.messages()
+        endless = ([frame(message)] for message in itertools.cycle(corpus.messages()))
+        period = sum(1 for _ in messages)
+    else:
+        generator = random.Random(0)
+        size_bytes = _fitting(payload, max_size, settings)
+        endless = (_message(payload, size_bytes, generator) for _ in itertools.repeat(None))
+        period = 1
+    return Script(itertools.chain([[_FIRST]], endless), settings, period)
+
+
+def _fitting(payload: Payload, max_size: int | None, settings: DeflateSettings | None) -> int:
+    """The largest size of a message that is accepted, or a little less.
+
+    What does not compress grows when it is deflated, and websockets compares each frame as it comes
+    with what is left of its limit.
+    """
+    if max_size is None:
+        return _UNLIMITED_BYTES
+    size_bytes = max_size
+    while settings is not None and size_bytes > 1:
+        codec, left, excess = endpoint(settings), max_size, -max_size
+        for item in _message(payload, size_bytes, random.Random(0)):
+            excess = max(excess, len(codec.encode(item).data) - left)
+            left -= len(item.data)
+        if payload != "zeros":
+            # Others of the same size may be a little longer.
+            excess += _MARGIN_BYTES + size_bytes // _MARGIN_SHARE
+        if excess <= 0:
+            break
+        size_bytes -= excess
+    return max(1, size_bytes)
+
+
+def _message(payload: Payload, size_bytes: int, generator: random.Random) -> list[Frame]:
+    match payload:
+        case "small":
+            return [Frame(Opcode.TEXT, _random(generator, min(_SMALL_BYTES, size_bytes), 64))]
+        case "text":
+            return [Frame(Opcode.TEXT, _random(generator, size_bytes, 64))]
+        case "binary":
+            return [Frame(Opcode.BINARY, _random(generator, size_bytes, 128))]
+        case "zeros":
+            return [Frame(Opcode.BINARY, bytes(size_bytes))]
+        case _:
+            return fragments(_random(generator, size_bytes, 128), _FRAGMENTS)
 
 
 def _random(generator: random.Random, size_bytes: int, values: int) -> bytes:
-    """Bytes of so many values: 64 are those of letters and digits, 128 are any of seven bits.
-
-    All compress a little, so that none grows beyond the limit that it is to reach.
-    """
+    """Bytes of so many values, which compress a little: 64 characters of ASCII, or 128 bytes."""
     low = 0x3B if values == 64 else 0
     table = bytes(low + value % values for value in range(256))
     return generator.randbytes(size_bytes).translate(table)

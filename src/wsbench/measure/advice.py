@@ -14,9 +14,9 @@ from wsbench.settings import DeflateSettings
 
 _CONNECTIONS = 10
 _KIB = 1024
-# zlib stores what it cannot compress in blocks of as many bytes as its buffer of symbols has, which
-# is 1 << (memLevel + 6) (deflate.c), with 5 bytes more for each (RFC 1951, section 3.2.4).
-_SMALLEST_BLOCK_BYTES = 1 << (1 + 6)
+# zlib stores what it cannot compress in blocks of as many bytes as its buffer of symbols holds,
+# one less than 1 << (memLevel + 6) (deflate.c), with 5 bytes more each (RFC 1951, section 3.2.4).
+_SMALLEST_BLOCK_BYTES = (1 << (1 + 6)) - 1
 _BLOCK_BYTES = 5
 
 

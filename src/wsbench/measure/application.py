@@ -16,16 +16,22 @@ _STUCK = 3
 _SETTLE_SECONDS = 60.0
 _PLATEAU_SECONDS = 20.0
 _TURN_SECONDS = 1.0
+# What each of the clients that do not read sends at most: more than buffers take.
+_FLOOD_BYTES = 16 * 2**20
 _PAUSE_SECONDS = 0.002
 
 
 class _Run(NamedTuple):
-    """Bytes: of a connection after its messages, what buffers then added, and all in the end."""
+    """Bytes: of a connection after its messages, what buffers then added, and all in the end.
+
+    And whether clients that send without reading were stopped.
+    """
 
     connection: float
     buffers: int
     total: int
     kernel: int | None
+    is_stopped: bool
 
 
 def application(
@@ -84,6 +90,7 @@ def application(
         application_allocated_bytes=round(allocated.connection - bare_allocated.connection),
         buffer_allocated_bytes=round(allocated.buffers / stuck),
         kernel_bytes=resident.kernel,
+        is_stopped=resident.is_stopped,
     )
 
 
@@ -130,14 +137,22 @@ def _run(
         before = pressure.memory_bytes()
         _play(pressure, connections - half, messages)
         played = pressure.memory_bytes()
-        for client in pressure.flood.clients[:_STUCK]:
+        stuck = pressure.flood.clients[:_STUCK]
+        # A handler that keeps up is not to be sent messages for ever.
+        goal = frames.wire_bytes(frames.frames_within(_FLOOD_BYTES, 0))
+        for client in stuck:
             client.reads = False
-            client.goal = None
+            client.goal = client.sent_bytes + goal
         pressure.until_still(_progress, _PLATEAU_SECONDS)
         queued = pressure.queued()
         total = pressure.memory_bytes()
-        each = (played - before) / (connections - half)
-        return _Run(each, total - played, total, queued and sum(queued))
+        return _Run(
+            connection=(played - before) / (connections - half),
+            buffers=total - played,
+            total=total,
+            kernel=queued and sum(queued),
+            is_stopped=all(map(Client.wants_to_send, stuck)),
+        )
 
 
 def _play(pressure: Pressure, connections: int, messages: int) -> None:

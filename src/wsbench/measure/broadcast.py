@@ -53,16 +53,19 @@ def broadcast(
         before = pressure.memory_bytes()
         grown = pressure.broadcast(buffered_server.Broadcast(stuck, rate, seconds, _MOST_BYTES))
         memory_bytes = pressure.memory_bytes() - before
-        queued = pressure.queued()
+        queued = pressure.queued(pressure.flood.clients[:stuck])
         sight = pressure.look()
         closing = watch(pressure, keepalive, stuck)
     last = grown.samples[-1]
     full = _full(grown.samples, stuck)
     per_second = per_message = None
     if full is not None and last.messages > full.messages:
-        growth = (last.stuck_bytes - full.stuck_bytes) / stuck
-        per_second = round(growth / (last.seconds - full.seconds))
-        per_message = round(growth / (last.messages - full.messages), 1)
+        # While the kernel makes its buffers larger, it still takes some.
+        later = [item for item in grown.samples if item.seconds >= full.seconds]
+        begin = later[len(later) // 2 - 1]
+        growth = (last.stuck_bytes - begin.stuck_bytes) / stuck
+        per_second = round(growth / (last.seconds - begin.seconds))
+        per_message = round(growth / (last.messages - begin.messages), 1)
     return Broadcast(
         settings=settings,
         write_limit=write_limit,
@@ -72,7 +75,6 @@ def broadcast(
         messages=last.messages,
         seconds=round(last.seconds, 2),
         kernel_seconds=None if full is None else round(full.seconds, 2),
-        # Those that read leave next to nothing in the kernel.
         kernel_bytes=queued and round(queued.outwards / stuck),
         growth_bytes_per_second=per_second,
         growth_bytes_per_message=per_message,

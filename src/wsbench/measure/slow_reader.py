@@ -44,9 +44,9 @@ def reach(how: How, limits: Limits, frame_bytes: int, frames: Script) -> Reach |
     """
     if limits.max_queue is None:
         return None
-    payload, count, unfinished = frames.most(limits.max_queue, how.read_bytes)
+    most_bytes, count = frames.most(limits.max_queue, how.read_bytes, frame_bytes)
     kept = how.read_bytes if how.implementation == "sync" else 0
-    return Reach(payload + count * frame_bytes + unfinished + kept, count)
+    return Reach(most_bytes + kept, count)
 
 
 class _Plateau(NamedTuple):

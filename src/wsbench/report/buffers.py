@@ -305,6 +305,7 @@ def _broadcasts(rows: Sequence[Broadcast], *, threads: bool) -> Section:
 
 def _application(row: Application) -> Section:
     connections = row.connections
+    stuck = "buffers, client does not read" if row.is_stopped else "handler, client goes on sending"
     what = row.handler if row.handler != "echo" else f"echo, keeps {binary_bytes(row.app_bytes)}"
     parts: list[tuple[str, int, int | None, int]] = [
         ("process, imports", 1, None, row.process_bytes),
@@ -320,7 +321,7 @@ def _application(row: Application) -> Section:
             row.application_allocated_bytes,
             row.application_bytes,
         ),
-        ("buffers, client does not read", row.stuck, row.buffer_allocated_bytes, row.buffer_bytes),
+        (stuck, row.stuck, row.buffer_allocated_bytes, row.buffer_bytes),
     ]
     rows = [
         [

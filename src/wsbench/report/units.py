@@ -22,12 +22,13 @@ def binary_size(size_bytes: float) -> str:
 
 
 def binary_bytes(size_bytes: float) -> str:
-    """Little or much: `300 bytes`, `4 KiB`, `63.8 KiB`, `1 MiB`, `12.5 MiB`, `1.2 GiB`."""
+    """Little or much: `1 byte`, `300 bytes`, `4 KiB`, `63.8 KiB`, `12.5 MiB`, `1.2 GiB`."""
+    size_bytes = round(size_bytes)
     for unit, name in ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB")):
         # What would be rounded up to the next unit is written in it.
         if abs(size_bytes) >= 0.99995 * unit:
             return f"{size_bytes / unit:,.1f} {name}".replace(".0 ", " ")
-    return f"{size_bytes:.0f} bytes"
+    return f"{size_bytes} byte{'s' * (size_bytes != 1)}"
 
 
 def seconds(time_seconds: float) -> str:
