@@ -31,7 +31,6 @@ from wsbench.corpus.model import Corpus, Message
 from wsbench.environment import current_environment
 from wsbench.errors import MeasurementError, SettingsError
 from wsbench.live.pressure import Deadline, How, TimeUp
-from wsbench.live.script import script
 from wsbench.live.target import Tls
 from wsbench.machine import available_bytes, raise_descriptor_limit
 from wsbench.measure.advice import advice
@@ -40,7 +39,7 @@ from wsbench.measure.bomb import bomb
 from wsbench.measure.broadcast import broadcast
 from wsbench.measure.live import filling_messages
 from wsbench.measure.slow_client import slow_client
-from wsbench.measure.slow_reader import reach, slow_reader
+from wsbench.measure.slow_reader import MEMORY_SHARE, WillNotFit, slow_reader
 from wsbench.report.units import binary_size
 from wsbench.results import Results, now
 from wsbench.settings import REFERENCE, DeflateSettings, Implementation, in_table_order
@@ -52,14 +51,7 @@ KEEPALIVE = Keepalive(ping_interval=2.0, ping_timeout=1.0, close_timeout=1.0)
 _SENT_BYTES = 4 * 2**20
 _BROADCAST_SECONDS = 4.0
 _BOMB_BYTES = (2**20, 16 * 2**20, 64 * 2**20)
-# How much of the available memory may be filled on purpose.
-_MEMORY_SHARE = 0.5
 _MOST_PLAYED = 100
-# A tracing server, and clients that have what they send at hand.
-_PROCESS_BYTES = 128 * 2**20
-# What a frame takes beside its payload, about, and a connection that nothing limits.
-_FRAME_BYTES = 200
-_UNLIMITED_BYTES = 64 * 2**20
 _FEWEST_CONNECTIONS = 10
 # A message of one character has 3 bytes when it is deflated, and some room has to be left.
 _LEAST_SIZE = 16
@@ -70,10 +62,144 @@ _Record = SlowReader | Bomb | SlowClient | Broadcast | Application | Advice
 
 
 class _Step(NamedTuple):
-    """One row to be measured, and of what."""
+    """One row to be measured: what it is called in errors, and how."""
 
-    scenario: Scenario | None
-    measure: Callable[[How], _Record]
+    name: str
+    measure: Callable[[], _Record]
+
+
+class _Plan(NamedTuple):
+    """What is measured, in rows of each scenario; `warnings` get what cannot be."""
+
+    how: How
+    corpus: Corpus
+    settings: list[DeflateSettings | None]
+    payloads: list[Payload]
+    max_sizes: list[int | None]
+    max_queues: list[int | None]
+    write_limits: list[int | None]
+    keepalive: Keepalive
+    fast: int
+    stuck: int
+    rate: float | None
+    handler: str | None
+    app_bytes: int
+    app_connections: int
+    burst: int
+    connections: int
+    warnings: list[str]
+
+    def steps(self, scenarios: Iterable[Scenario]) -> list[_Step]:
+        """The rows of these scenarios, and the advice."""
+        rows: dict[Scenario, Callable[[], Iterator[_Step]]] = {
+            "slow-reader": self._slow_readers,
+            "bomb": self._bombs,
+            "slow-client": self._slow_clients,
+            "broadcast": self._broadcasts,
+            "application": self._applications,
+        }
+        measure = partial(
+            advice,
+            self.how,
+            self.settings[0],
+            self.write_limits[0],
+            self.corpus,
+            burst=self.burst,
+            connections=self.connections,
+        )
+        steps = [step for scenario in scenarios for step in rows[scenario]()]
+        return [*steps, _Step("advice", measure)]
+
+    def _slow_readers(self) -> Iterator[_Step]:
+        for settings, size, queue, payload in product(
+            self.settings, self.max_sizes, self.max_queues, self.payloads
+        ):
+            limits = Limits(max_size=size, max_queue=queue, write_limit=self.write_limits[0])
+            name = f"slow reader, {payload}, {settings or 'off'}"
+            if payload == "corpus" and self._is_too_large(name, size):
+                continue
+            measure = partial(slow_reader, self.how, settings, limits, payload, self.corpus)
+            yield _Step(name, measure)
+
+    def _bombs(self) -> Iterator[_Step]:
+        compressing = [item for item in self.settings if item is not None]
+        if not compressing:
+            self._leave_out("bomb", "without compression, nothing inflates")
+        for settings in compressing[:1]:
+            for size, payload_bytes, is_fragmented in product(
+                self.max_sizes, _BOMB_BYTES, (False, True)
+            ):
+                measure = partial(bomb, self.how, settings, size, payload_bytes)
+                yield _Step("bomb", partial(measure, is_fragmented=is_fragmented))
+
+    def _slow_clients(self) -> Iterator[_Step]:
+        sent = _sent(self.corpus)
+        rows = [(self.settings[0], self.write_limits[0], list[Message]())]
+        rows += [(*row, sent) for row in product(self.settings, self.write_limits)]
+        for settings, write_limit, messages in rows:
+            measure = partial(
+                slow_client, self.how, settings, write_limit, messages, self.keepalive
+            )
+            yield _Step(f"slow client, {settings or 'off'}", measure)
+
+    def _broadcasts(self) -> Iterator[_Step]:
+        if self.how.implementation == "sync" and not hasattr(websockets.sync.server, "broadcast"):
+            self._leave_out("broadcast", "this websockets has none for threads")
+            return
+        for settings in self.settings:
+            measure = partial(
+                broadcast,
+                self.how,
+                settings,
+                self.write_limits[0],
+                _sent(self.corpus),
+                self.keepalive,
+                fast=self.fast,
+                stuck=self.stuck,
+                rate=self.rate,
+                seconds=_BROADCAST_SECONDS,
+            )
+            yield _Step(f"broadcast, {settings or 'off'}", measure)
+
+    def _applications(self) -> Iterator[_Step]:
+        limits = Limits(
+            max_size=self.max_sizes[0],
+            max_queue=self.max_queues[0],
+            write_limit=self.write_limits[0],
+        )
+        statistics = self.corpus.statistics()
+        for settings in self.settings:
+            if self._is_too_large("application", limits.max_size):
+                return
+            measure = partial(
+                application,
+                self.how,
+                settings,
+                limits,
+                self.corpus,
+                handler=self.handler,
+                app_bytes=self.app_bytes,
+                connections=self.app_connections,
+                messages=min(
+                    _MOST_PLAYED, filling_messages(statistics.bytes / statistics.messages)
+                ),
+            )
+            yield _Step("application", measure)
+
+    def _is_too_large(self, name: str, max_size: int | None) -> bool:
+        """Whether a message of the corpus would not be accepted, which is warned of."""
+        largest = max(len(message.data) for message in self.corpus.messages())
+        if max_size is None or largest <= max_size:
+            return False
+        self._leave_out(
+            name,
+            f"the largest message, {largest:,} bytes, is larger than max_size, {max_size:,}: the "
+            "server would close the connection with 1009",
+        )
+        return True
+
+    def _leave_out(self, name: str, reason: str) -> None:
+        self.warnings.append(f"not measured: {name}: {reason}")
 
 
 def measure_buffers(
@@ -120,126 +246,37 @@ def measure_buffers(
         SweepInterrupted: at Ctrl-C, with what was measured so far.
     """
     defaults = default_limits(implementation)
-    chosen = _chosen(scenarios, with_application=handler is not None or app_bytes > 0)
-    rows = _in_order(settings)
-    sizes = _distinct([defaults.max_size] if max_sizes is None else max_sizes)
-    queues = _distinct([defaults.max_queue] if max_queues is None else max_queues)
-    writes: list[int | None] = [defaults.write_limit]
-    if write_limits is not None:
-        writes = _distinct(write_limits)
-    _check(
-        {"fast": fast, "stuck": stuck, "burst": burst, "connections": connections},
-        {"max_seconds": max_seconds, "rate": rate},
-        {"app_bytes": app_bytes, "app_connections": app_connections},
-        write_limits=write_limits if implementation == "sync" else None,
-        max_sizes=sizes,
-        max_queues=queues,
-    )
-    raise_descriptor_limit()
-    summary = corpus_summary(corpus)
-    sent = _sent(corpus)
-    played = min(_MOST_PLAYED, filling_messages(summary.bytes / summary.messages))
     warnings: list[str] = []
-    begin = time.monotonic()
     records: list[_Record] = []
+    begin = time.monotonic()
 
     def tick() -> None:
         progress(Progress("buffers", len(records) / len(steps)))
 
-    how = How(implementation, tls, Deadline(max_seconds, tick), receive_buffer)
-
-    def plan() -> Iterator[_Step]:
-        for scenario in chosen:
-            yield from map(partial(_Step, scenario), plans[scenario]())
-        first = rows[0]
-        yield _Step(
-            None,
-            partial(
-                advice,
-                settings=first,
-                write_limit=defaults.write_limit,
-                corpus=corpus,
-                burst=burst,
-                connections=connections,
-            ),
-        )
-
-    def slow_readers() -> Iterator[Callable[[How], _Record]]:
-        for item, size, queue, payload in product(rows, sizes, queues, _distinct(payloads)):
-            limits = Limits(max_size=size, max_queue=queue, write_limit=defaults.write_limit)
-            if reason := _refusal(how, item, limits, payload, corpus):
-                warnings.append(f"not measured: slow reader, {payload}, {_name(item)}: {reason}")
-                continue
-            yield partial(slow_reader, settings=item, limits=limits, payload=payload, corpus=corpus)
-
-    def bombs() -> Iterator[Callable[[How], _Record]]:
-        compressing = [item for item in rows if item is not None]
-        if not compressing:
-            warnings.append("not measured: bomb, since nothing inflates without compression")
-        for item in compressing[:1]:
-            for size, payload_bytes, is_fragmented in product(sizes, _BOMB_BYTES, (False, True)):
-                yield partial(
-                    bomb,
-                    settings=item,
-                    max_size=size,
-                    payload_bytes=payload_bytes,
-                    is_fragmented=is_fragmented,
-                )
-
-    def slow_clients() -> Iterator[Callable[[How], _Record]]:
-        yield partial(
-            slow_client, settings=rows[0], write_limit=writes[0], messages=(), keepalive=keepalive
-        )
-        for item, write_limit in product(rows, writes):
-            yield partial(
-                slow_client,
-                settings=item,
-                write_limit=write_limit,
-                messages=sent,
-                keepalive=keepalive,
-            )
-
-    def broadcasts() -> Iterator[Callable[[How], _Record]]:
-        if implementation == "sync" and not hasattr(websockets.sync.server, "broadcast"):
-            warnings.append("not measured: broadcast, which this websockets has not on threads")
-            return
-        for item in rows:
-            yield partial(
-                broadcast,
-                settings=item,
-                write_limit=writes[0],
-                messages=sent,
-                keepalive=keepalive,
-                fast=fast,
-                stuck=stuck,
-                rate=rate,
-                seconds=_BROADCAST_SECONDS,
-            )
-
-    def applications() -> Iterator[Callable[[How], _Record]]:
-        limits = Limits(max_size=sizes[0], max_queue=queues[0], write_limit=writes[0])
-        for item in rows:
-            if reason := _refusal(how, item, limits, "corpus", corpus):
-                warnings.append(f"not measured: application, {_name(item)}: {reason}")
-                continue
-            yield partial(
-                application,
-                settings=item,
-                limits=limits,
-                corpus=corpus,
-                handler=handler,
-                app_bytes=app_bytes,
-                connections=app_connections,
-                messages=played,
-            )
-
-    plans: dict[Scenario, Callable[[], Iterator[Callable[[How], _Record]]]] = {
-        "slow-reader": slow_readers,
-        "bomb": bombs,
-        "slow-client": slow_clients,
-        "broadcast": broadcasts,
-        "application": applications,
-    }
+    plan = _Plan(
+        how=How(implementation, tls, Deadline(max_seconds, tick), receive_buffer),
+        corpus=corpus,
+        settings=_in_order(settings),
+        payloads=_distinct(payloads),
+        max_sizes=_distinct([defaults.max_size] if max_sizes is None else max_sizes),
+        max_queues=_distinct([defaults.max_queue] if max_queues is None else max_queues),
+        write_limits=_distinct([defaults.write_limit] if write_limits is None else write_limits),
+        keepalive=keepalive,
+        fast=fast,
+        stuck=stuck,
+        rate=rate,
+        handler=handler,
+        app_bytes=app_bytes,
+        app_connections=app_connections,
+        burst=burst,
+        connections=connections,
+        warnings=warnings,
+    )
+    _check(plan, max_seconds)
+    if implementation == "sync" and write_limits is not None:
+        raise SettingsError("write_limit: threads have no such limit; use asyncio")
+    raise_descriptor_limit()
+    summary = corpus_summary(corpus)
 
     def results(*, partial: bool) -> Results:
         def of(kind: type[_Kind]) -> tuple[_Kind, ...]:
@@ -260,7 +297,7 @@ def measure_buffers(
                 defaults=defaults,
                 keepalive=default_keepalive(implementation),
                 receive_buffer_bytes=receive_buffer,
-                read_bytes=how.read_bytes,
+                read_bytes=plan.how.read_bytes,
                 seconds=round(time.monotonic() - begin, 1),
                 slow_readers=of(SlowReader),
                 bombs=of(Bomb),
@@ -272,17 +309,26 @@ def measure_buffers(
             warnings=tuple(warnings),
         )
 
+    has_application = handler is not None or app_bytes > 0
+    steps = plan.steps(_chosen(scenarios, with_application=has_application))
+    left = len(steps)
     try:
-        steps = list(plan())
         for step in steps:
             try:
-                records.append(step.measure(how))
+                records.append(step.measure())
+            except WillNotFit as refusal:
+                warnings.append(
+                    f"not measured: {step.name}: a connection could come to "
+                    f"{binary_size(refusal.connection_bytes)}, and of the free memory "
+                    f"{binary_size(refusal.free_bytes)} may be used"
+                )
             except MeasurementError as error:
-                raise MeasurementError(f"{step.scenario or 'advice'}: {error}") from error
+                raise MeasurementError(f"{step.name}: {error}") from error
+            left -= 1
     except TimeUp:
         warnings.append(
-            f"after {max_seconds:g} s, {len(steps) - len(records)} of {len(steps)} rows were not "
-            "measured; allow more with --max-seconds"
+            f"after {max_seconds:g} s, {left} of {len(steps)} rows were not measured; allow more "
+            "with --max-seconds"
         )
         return results(partial=True)
     except KeyboardInterrupt:
@@ -311,10 +357,6 @@ def _distinct(values: Iterable[_Kind]) -> list[_Kind]:
     return list(dict.fromkeys(values))
 
 
-def _name(settings: DeflateSettings | None) -> str:
-    return str(settings or "off")
-
-
 def _sent(corpus: Corpus) -> list[Message]:
     """What a server sends: the beginning of the corpus, or as much as is sensible to hand over."""
     sent, left_bytes = [], _SENT_BYTES
@@ -326,75 +368,35 @@ def _sent(corpus: Corpus) -> list[Message]:
     return sent
 
 
-def _refusal(
-    how: How,
-    settings: DeflateSettings | None,
-    limits: Limits,
-    payload: Payload,
-    corpus: Corpus,
-) -> str | None:
-    """Why a combination cannot be measured, if it cannot."""
-    largest = max((len(message.data) for message in corpus.messages()), default=0)
-    if payload == "corpus" and limits.max_size is not None and largest > limits.max_size:
-        return (
-            f"its largest message, {largest:,} bytes, is larger than max_size, "
-            f"{limits.max_size:,}: the server would close the connection with 1009"
-        )
-    # Before such messages are made, and then by what is known of them.
-    size = 0 if payload in ("corpus", "small") else limits.max_size or 0
-    if reason := _too_much(((limits.max_queue or 0) + 1) * (_FRAME_BYTES + size)):
-        return reason
-    most = reach(how, limits, _FRAME_BYTES, script(payload, limits.max_size, corpus, settings))
-    return _too_much(most.bytes if most else _UNLIMITED_BYTES)
-
-
-def _too_much(size_bytes: int) -> str | None:
-    """Why a connection cannot hold so much here, if it cannot."""
-    free = int(_MEMORY_SHARE * available_bytes())
-    if _PROCESS_BYTES + size_bytes <= free:
-        return None
-    return (
-        f"a connection could come to {binary_size(size_bytes)}, and of the free memory "
-        f"{binary_size(free)} may be used, {binary_size(_PROCESS_BYTES)} of it by the server and "
-        "its clients"
-    )
-
-
-def _check(
-    positive: dict[str, int],
-    finite: dict[str, float | None],
-    rest: dict[str, int],
-    *,
-    write_limits: Sequence[int] | None,
-    max_sizes: Sequence[int | None],
-    max_queues: Sequence[int | None],
-) -> None:
-    for name, number in positive.items():
-        if number < 1:
-            raise SettingsError(f"{name} {number}: choose a number from 1")
-    for name, value in finite.items():
+def _check(plan: _Plan, max_seconds: float) -> None:
+    for name in ("stuck", "burst", "connections"):
+        if getattr(plan, name) < 1:
+            raise SettingsError(f"{name} {getattr(plan, name)}: choose a number from 1")
+    for name in ("fast", "app_bytes"):
+        if getattr(plan, name) < 0:
+            raise SettingsError(f"{name} {getattr(plan, name)}: choose a number from 0")
+    for name, value in (("max_seconds", max_seconds), ("rate", plan.rate)):
         if value is not None and not 0 < value < math.inf:
             raise SettingsError(f"{name} {value}: choose a finite number above 0")
-    if rest["app_bytes"] < 0 or rest["app_connections"] < _FEWEST_CONNECTIONS:
+    if plan.app_connections < _FEWEST_CONNECTIONS:
         raise SettingsError(
-            f"app_bytes is from 0, and app_connections from {_FEWEST_CONNECTIONS}, since half of "
-            "them are what the others are compared with"
+            f"app_connections {plan.app_connections}: choose at least {_FEWEST_CONNECTIONS}, since "
+            "half of them are what the others are compared with"
         )
-    if write_limits is not None:
-        raise SettingsError("write_limit: threads have no such limit; use asyncio")
-    for queue in max_queues:
+    for size in plan.max_sizes:
+        if size is not None and size < _LEAST_SIZE:
+            raise SettingsError(f"max_size {size}: choose at least {_LEAST_SIZE}")
+    for queue in plan.max_queues:
         if queue is not None and queue > _MOST_FRAMES:
             raise SettingsError(
                 f"max_queue {queue}: so many frames take too long to send; choose up to "
                 f"{_MOST_FRAMES}, or none"
             )
-    wanted, free = rest["app_bytes"] * rest["app_connections"], available_bytes()
-    if wanted > _MEMORY_SHARE * free:
+    kept_bytes = plan.app_bytes * plan.app_connections
+    free_bytes = int(MEMORY_SHARE * available_bytes())
+    if kept_bytes > free_bytes:
         raise SettingsError(
-            f"app_bytes {rest['app_bytes']}: {rest['app_connections']} connections would take "
-            f"{binary_size(wanted)}, and of the free memory "
-            f"{binary_size(int(_MEMORY_SHARE * free))} may be used"
+            f"app_bytes {plan.app_bytes}: {plan.app_connections} connections would take "
+            f"{binary_size(kept_bytes)}, and of the free memory {binary_size(free_bytes)} may be "
+            "used"
         )
-    for size in max_sizes:
-        if size is not None and size < _LEAST_SIZE:
-            raise SettingsError(f"max_size {size}: choose at least {_LEAST_SIZE}")

@@ -303,7 +303,7 @@ def test_a_corpus_that_is_not_accepted_is_left_out(wsbench: Run, tmp_path: Path)
     assert mistakes(done) == []
     (warning,) = done.stderr.splitlines()
     assert "slow reader, corpus, off" in warning
-    assert "its largest message, 5,000 bytes, is larger than max_size, 4,096" in warning
+    assert "the largest message, 5,000 bytes, is larger than max_size, 4,096" in warning
     record = json.loads(done.stdout)
     assert record["buffers"].get("slow_readers", []) == []
     assert [f"wsbench: warning: {item}" for item in record["warnings"]] == [warning]

@@ -11,6 +11,7 @@ from wsbench.live.buffered_server import Seen, Sight
 from wsbench.live.kernel import Queued, socket_memory_bytes
 from wsbench.live.pressure import How, Pressure
 from wsbench.live.script import Script, script
+from wsbench.machine import available_bytes
 from wsbench.settings import DeflateSettings
 
 # What all connections should hold, to tell them from the process, and how many that takes.
@@ -23,10 +24,25 @@ _LARGE_BYTES = 32 * 2**20
 # brings one frame at most.
 _ROUNDS = 3
 _PLATEAU_SECONDS = 60.0
+# How much of the available memory may be filled on purpose, and what a tracing server and clients
+# that have what they send at hand take of it.
+MEMORY_SHARE = 0.5
+_PROCESS_BYTES = 128 * 2**20
+# What a frame takes beside its payload, about.
+_FRAME_BYTES = 200
 # Until reading pauses, clients send so many times as much at each step, to see how memory grows.
 _STEP = 2
 # Where nothing stops clients, they stop when so much waits.
 _UNLIMITED_BYTES = 4 * 2**20
+
+
+class WillNotFit(Exception):  # noqa: N818
+    """What would wait, `connection_bytes`, does not fit into `free_bytes` of memory."""
+
+    def __init__(self, connection_bytes: int, free_bytes: int) -> None:
+        super().__init__(connection_bytes, free_bytes)
+        self.connection_bytes = connection_bytes
+        self.free_bytes = free_bytes
 
 
 class Reach(NamedTuple):
@@ -83,10 +99,17 @@ def slow_reader(
     fullest moment counts.
 
     Raises:
+        WillNotFit: if that could take more than half of the free memory.
         MeasurementError: if the server fails.
         TimeUp: if it takes too long.
     """
+    # Before such messages are made, and then by what is known of them.
+    made = payload not in ("corpus", "small")
+    size = (limits.max_size or 0) if made else 0
+    _check_memory(((limits.max_queue or 0) + 1) * (_FRAME_BYTES + size))
     frames = script(payload, limits.max_size, corpus, settings)
+    most = reach(how, limits, _FRAME_BYTES, frames)
+    _check_memory(most.bytes if most else _UNLIMITED_BYTES)
     traced, resident = (
         _run(how, settings, limits, frames, traced=traced) for traced in (True, False)
     )
@@ -194,6 +217,12 @@ def _run(
                 plateaus.append(fill(None))
         fullest = max(plateaus, key=lambda plateau: plateau.memory_bytes)
         return _Run(fullest, idle_bytes, growth, pressure.frame_bytes, most)
+
+
+def _check_memory(connection_bytes: int) -> None:
+    free_bytes = max(0, int(MEMORY_SHARE * available_bytes()) - _PROCESS_BYTES)
+    if connection_bytes > free_bytes:
+        raise WillNotFit(connection_bytes, free_bytes)
 
 
 def _progress(sight: Sight) -> list[tuple[int, int, int]]:
