@@ -67,6 +67,14 @@ OTHERS = [
             *("--max-queue", "1", "--max-queue", "16", "--max-size", "4KiB", "--max-size", "1MiB"),
         ],
     ),
+    (
+        "websockets' own keepalive",
+        "keepalive",
+        [
+            *("--scenario", "slow-client", "--scenario", "broadcast", "--settings", "off"),
+            *("--ping-interval", "20", "--ping-timeout", "20"),
+        ],
+    ),
     ("Threads", "threads", ["--implementation", "sync", "--settings", "12/5"]),
     ("TLS", "tls", ["--settings", "12/5", "--tls", "cert.pem", "key.pem"]),
 ]

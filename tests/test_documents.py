@@ -84,6 +84,13 @@ def test_the_pages_of_buffers_show_the_saved_records() -> None:
     assert all(row.explained and 0.85 <= row.explained <= 1.15 for row in rows)
     assert script["with_example"](README) == README
     assert (ROOT / "results" / "buffers.md").read_text("utf-8") == script["page"]()
+    keepalive = load_results(ROOT / "results" / "buffers" / "keepalive.json")
+    printed = render(results) + render(keepalive)
+    blocks = re.findall(
+        r"```text\n(.*?)```", (ROOT / "docs" / "buffers.md").read_text("utf-8"), re.DOTALL
+    )
+    assert len(blocks) == 2
+    assert all(block in printed for block in blocks)
 
 
 def test_every_linked_file_exists() -> None:

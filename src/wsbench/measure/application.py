@@ -24,7 +24,7 @@ _PAUSE_SECONDS = 0.002
 class _Run(NamedTuple):
     """Bytes: of a connection after its messages, what buffers then added, and all in the end.
 
-    And whether clients that send without reading were stopped.
+    And whether the server has stopped reading from clients that send without reading.
     """
 
     connection: float
@@ -143,7 +143,7 @@ def _run(
         for client in stuck:
             client.reads = False
             client.goal = client.sent_bytes + goal
-        pressure.until_still(_progress, _PLATEAU_SECONDS)
+        sight = pressure.until_still(_progress, _PLATEAU_SECONDS)
         queued = pressure.queued()
         total = pressure.memory_bytes()
         return _Run(
@@ -151,7 +151,7 @@ def _run(
             buffers=total - played,
             total=total,
             kernel=queued and sum(queued),
-            is_stopped=all(map(Client.wants_to_send, stuck)),
+            is_stopped=all(seen.paused for seen in sight.connections[:_STUCK]),
         )
 
 
