@@ -40,7 +40,7 @@ OTHERS = [
         "limits",
         [
             *("--scenario", "slow-reader", "--scenario", "bomb", "--settings", "12/5", *LIMITS),
-            *("--messages", "corpus", "--messages", "binary", "--messages", "zeros"),
+            *("--payload", "corpus", "--payload", "binary", "--payload", "zeros"),
         ],
     ),
     (
@@ -55,8 +55,8 @@ OTHERS = [
         "No compression",
         "no-compression",
         [
-            *("--scenario", "slow-reader", "--settings", "off", "--messages", "corpus"),
-            *("--messages", "zeros", "--max-queue", "1", "--max-size", "4KiB"),
+            *("--scenario", "slow-reader", "--settings", "off", "--payload", "corpus"),
+            *("--payload", "zeros", "--max-queue", "1", "--max-size", "4KiB"),
         ],
     ),
     (

@@ -82,7 +82,7 @@ number = 3
 """
 
 SLOW_READER = ("--scenario", "slow-reader")
-BINARY = (*SLOW_READER, "--settings", "off", "--messages", "binary")
+BINARY = (*SLOW_READER, "--settings", "off", "--payload", "binary")
 RUNS: dict[str, tuple[str, ...]] = {
     "clients": (
         *("messages.txt", "--scenario", "slow-client", "--settings", "off", "--write-limit"),
@@ -90,17 +90,17 @@ RUNS: dict[str, tuple[str, ...]] = {
     ),
     "corpus": (
         *("messages.txt", *SLOW_READER, "--settings", "12/5", "--max-queue", "4"),
-        *("--max-size", "64KiB", "--messages", "corpus"),
+        *("--max-size", "64KiB", "--payload", "corpus"),
     ),
     "large": (*BINARY, "--max-queue", "1", "--max-queue", "3", "--max-size", "512KiB"),
     "zeros": (
-        *(*SLOW_READER, "--settings", "12/5", "--messages", "zeros", "--max-queue", "1"),
+        *(*SLOW_READER, "--settings", "12/5", "--payload", "zeros", "--max-queue", "1"),
         *("--max-size", "4KiB"),
     ),
     "kept bytes": (*APPLICATION, "--app-bytes", "64KiB"),
     "threads": (
-        *(*SLOW_READER, "--implementation", "sync", "--settings", "12/5", "--messages", "zeros"),
-        *("--messages", "small", "--max-queue", "4", "--max-size", "4KiB"),
+        *(*SLOW_READER, "--implementation", "sync", "--settings", "12/5", "--payload", "zeros"),
+        *("--payload", "small", "--max-queue", "4", "--max-size", "4KiB"),
     ),
     "kept messages": ("kept.txt", *APPLICATION, "--handler", "handlers:keeps"),
     "bombs": ("--scenario", "bomb", "--max-size", "4KiB", "--max-size=64KiB", "--max-size=1MiB"),
@@ -296,7 +296,7 @@ def test_a_mistake_is_one_line(arguments: str, message: str, wsbench: Run, files
 def test_a_corpus_that_is_not_accepted_is_left_out(wsbench: Run, tmp_path: Path) -> None:
     (tmp_path / "corpus.txt").write_text("a" * 5000 + "\nb\n")
     done = wsbench(
-        *("buffers", "corpus.txt", *SLOW_READER, "--settings", "off", "--messages", "corpus"),
+        *("buffers", "corpus.txt", *SLOW_READER, "--settings", "off", "--payload", "corpus"),
         *("--max-size", "4KiB", "--format", "json"),
     )
     assert done.returncode == 0
@@ -347,7 +347,7 @@ def test_the_advice_is_what_a_server_can_run_with(wsbench: Run, tmp_path: Path) 
     # None of the rows can be measured, which saves time, and the advice is given all the same.
     done = wsbench(
         *("buffers", "messages", "--burst", 7, "-n", 10, "--settings", "12/5", *SLOW_READER),
-        *("--messages", "corpus", "--max-size", "1KiB"),
+        *("--payload", "corpus", "--max-size", "1KiB"),
     )
     assert done.returncode == 0, done.stderr
     assert "the largest of these messages has 3,000 bytes. For 7 messages at once" in done.stdout

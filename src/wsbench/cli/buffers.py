@@ -49,7 +49,7 @@ from wsbench.settings import (
     help="Window Bits and Memory Level, or off; can be repeated.",
 )
 @click.option(
-    "--messages",
+    "--payload",
     "payloads",
     type=click.Choice(PAYLOADS),
     multiple=True,

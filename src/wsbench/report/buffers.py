@@ -54,7 +54,7 @@ def render_buffers_markdown(results: Results, _decode: bool) -> str:
         first, *rest = advice_lines(results)
         code = [line.removeprefix("    ") for line in rest if line.startswith("    ")]
         other = [line for line in rest if line and not line.startswith("    ")]
-        parts += ["### Limits", first, "\n".join(["```python", *code, "```"]), *other]
+        parts += ["### Limits", first, "```python\n" + "\n\n".join(code) + "\n```", *other]
     return "\n\n".join([*parts, *warning_lines(results)]) + "\n"
 
 
