@@ -60,7 +60,8 @@ def socket_memory_bytes() -> int | None:
     """The memory that all TCP sockets of the system take, None where it does not tell.
 
     The kernel's pages for their buffers, `mem` in `/proc/net/sockstat`, with what it takes to
-    manage them.
+    manage them. Since Linux 6.0, what a CPU has added or given back is counted when it has come to
+    a MiB (sysctl net.core.mem_pcpu_rsv): the figure is off by up to as much for each.
     """
     for line in read_if_there("/proc/net/sockstat").splitlines():
         words = line.split()
