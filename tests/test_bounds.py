@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import sys
 import threading
 from typing import Any
 
@@ -13,6 +14,7 @@ import websockets.sync.server
 
 from wsbench.bounds import default_keepalive, default_limits, read_bytes
 from wsbench.buffers import Keepalive, Limits
+from wsbench.settings import IMPLEMENTATIONS
 
 
 def keepalive_of(connection: Any) -> Keepalive:
@@ -132,3 +134,18 @@ def test_a_loop_reads_no_more_at_once_where_there_is_more() -> None:
 def test_with_tls_a_record_is_read_by_threads_and_two_reads_by_a_loop() -> None:
     assert read_bytes("sync", tls=True) == 2**14
     assert read_bytes("asyncio", tls=True) == 2 * read_bytes("asyncio", tls=False)
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="sizes are Linux' own")
+def test_a_read_brings_no_more_than_the_receive_buffer_holds() -> None:
+    size = 8192
+    for implementation in IMPLEMENTATIONS:
+        assert read_bytes(implementation, tls=False, receive_buffer=size) == 2 * size
+        # However little one asks for, there is a least size.
+        assert 100 < read_bytes(implementation, tls=False, receive_buffer=1) < size
+        most = read_bytes(implementation, tls=False)
+        assert read_bytes(implementation, tls=False, receive_buffer=2**20) == most
+    # What asyncio has not decrypted waits in memory of its own, and records are what they are.
+    waiting = read_bytes("asyncio", tls=True) - read_bytes("asyncio", tls=False)
+    assert read_bytes("asyncio", tls=True, receive_buffer=size) == waiting + 2 * size
+    assert read_bytes("sync", tls=True, receive_buffer=1) == 2**14

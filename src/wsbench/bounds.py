@@ -1,7 +1,9 @@
 """What websockets limits buffers to unless told otherwise, read from the installed release."""
 
+import asyncio.constants
 import asyncio.selector_events
 import inspect
+import socket
 from typing import Any
 
 import websockets.asyncio.server
@@ -32,17 +34,33 @@ def default_keepalive(implementation: Implementation) -> Keepalive:
     return Keepalive(**{name: value and float(value) for name, value in values.items()})
 
 
-def read_bytes(implementation: Implementation, *, tls: bool) -> int:
+def read_bytes(
+    implementation: Implementation, *, tls: bool, receive_buffer: int | None = None
+) -> int:
     """How much a server may take from the network before it looks at its queue, in bytes.
 
-    Reading pauses after a read that fills the queue, not within it. With TLS, asyncio decrypts all
-    that it has at once, which is what makes it pause, and one more read.
+    Reading pauses after a read that fills the queue, not within it. It brings no more than the
+    socket can have received, whose `receive_buffer` is SO_RCVBUF unless the system chooses. With
+    TLS, a thread gets a record, which OpenSSL puts together itself; asyncio decrypts all that it
+    has at once, which is what makes it pause, and one more read.
     """
     if implementation == "sync":
-        return _TLS_RECORD_BYTES if tls else int(Connection.recv_bufsize)
-    transport = getattr(asyncio.selector_events, "_SelectorTransport", None)
-    size = int(getattr(transport, "max_size", _READ_BYTES))
-    return 2 * size if tls else size
+        most = _TLS_RECORD_BYTES if tls else int(Connection.recv_bufsize)
+    else:
+        transport = getattr(asyncio.selector_events, "_SelectorTransport", None)
+        most = int(getattr(transport, "max_size", _READ_BYTES))
+    if receive_buffer is not None and not (tls and implementation == "sync"):
+        most = min(most, _receivable_bytes(receive_buffer))
+    if tls and implementation == "asyncio":
+        most += asyncio.constants.FLOW_CONTROL_HIGH_WATER_SSL_READ * 1024
+    return most
+
+
+def _receivable_bytes(receive_buffer: int) -> int:
+    """What the system makes of this size: Linux doubles it, for what it manages (socket(7))."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
 
 
 def _defaults(implementation: Implementation) -> dict[str, Any]:

@@ -61,8 +61,9 @@ class SlowReader(msgspec.Struct, frozen=True, kw_only=True):
     buffers at both ends; `accounted` is the share of the wire's bytes that these explain.
 
     `allocated_bytes` and `resident_bytes` are what the process holds beyond idle connections,
-    which take `idle_allocated_bytes`. `explained_bytes` is what the frames in the queue and the
-    unfinished one should take. `bound_bytes` is what websockets' documentation says the queue may
+    which take `idle_allocated_bytes`; `peak_bytes` is what was allocated at most on the way there,
+    while a read was parsed. `explained_bytes` is what the frames in the queue and the unfinished
+    one should take. `bound_bytes` is what websockets' documentation says the queue may
     use, `reach_bytes` what one read more can bring it to. `growth` are points of messages sent and
     bytes allocated, up to there. `is_stopped` tells whether the server stopped reading at all.
     """
@@ -83,6 +84,7 @@ class SlowReader(msgspec.Struct, frozen=True, kw_only=True):
     accounted: float | None
     idle_allocated_bytes: Count
     allocated_bytes: int
+    peak_bytes: int
     explained_bytes: Count
     resident_bytes: int
     bound_bytes: Count | None
@@ -215,14 +217,16 @@ class Application(msgspec.Struct, frozen=True, kw_only=True):
 class Advice(msgspec.Struct, frozen=True, kw_only=True):
     """The smallest limits that are safe for a corpus, and what they cost at the worst.
 
-    The largest message of the corpus has `largest_bytes`, and a client may send `burst` messages
-    at once. With `limits`, an idle connection has allocated `idle_bytes`; where clients send these
-    messages without end, up to `queued_frames` wait and it allocates up to `connection_bytes`;
-    where one sends what takes most room, up to `hostile_bytes`. There are `connections` of them.
+    The largest message of the corpus has `largest_bytes`, 95 % of them have at most `p95_bytes`,
+    and a client may send `burst` of them at once. With `limits`, an idle connection has allocated
+    `idle_bytes`; where clients send these messages without end, up to `queued_frames` wait and it
+    allocates up to `connection_bytes`; where one sends what takes most room, up to
+    `hostile_bytes`. There are `connections` of them.
     """
 
     settings: DeflateSettings | None
     largest_bytes: Count
+    p95_bytes: Count
     burst: Number
     connections: Number
     limits: Limits

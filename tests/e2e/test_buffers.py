@@ -350,17 +350,16 @@ def test_the_advice_is_what_a_server_can_run_with(wsbench: Run, tmp_path: Path) 
         *("--payload", "corpus", "--max-size", "1KiB"),
     )
     assert done.returncode == 0, done.stderr
-    assert "the largest of these messages has 3,000 bytes. For 7 messages at once" in done.stdout
+    assert "The largest of these messages has 3,000 bytes. For 7 messages at once" in done.stdout
     assert "10 connections, 12/5, idle: " in done.stdout
-    code = [line.strip() for line in done.stdout.splitlines() if line.startswith("    ")]
-    line = next(line for line in code if line.startswith("from "))
-    assert line == "from websockets.asyncio.server import serve"
-    call = next(line for line in code if line.startswith("serve("))
+    code = [line.removeprefix("    ") for line in done.stdout.splitlines() if line[:4] == "    "]
+    assert code[0] == "from websockets.asyncio.server import serve"
     match = re.fullmatch(
-        r"serve\(handler, host, port, max_size=([\d_]+), max_queue=([\d_]+)\)", call
+        r"async with (serve\(handler, host, port, max_size=(\d+), max_queue=(\d+)\)) as server:",
+        code[1],
     )
-    assert match is not None, call
-    max_size, max_queue = map(int, match.groups())
+    assert match is not None, code
+    call, max_size, max_queue = match[1], int(match[2]), int(match[3])
     assert max_queue == 7
     assert max_size % KIB == 0
     assert 3000 <= max_size < 3000 * 1.05 + KIB

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from wsbench.cli._limits import or_none, parse_bytes, parse_frames, parse_grace,
 from wsbench.errors import SettingsError
 from wsbench.report import BUFFERS_FORMATS
 from wsbench.report.buffers import sections
+from wsbench.report.snippet import server_snippet
 from wsbench.report.units import binary_bytes
 from wsbench.results import load_results, parse_results
 from wsbench.settings import REFERENCE
@@ -58,6 +60,7 @@ SLOW_READER = SlowReader(
     accounted=0.9995,
     idle_allocated_bytes=60 * KIB,
     allocated_bytes=24 * MIB,
+    peak_bytes=26 * MIB,
     explained_bytes=23 * MIB,
     resident_bytes=25 * MIB,
     bound_bytes=16 * MIB,
@@ -168,6 +171,7 @@ OWN_APPLICATION = replace(
 ADVICE = Advice(
     settings=REFERENCE,
     largest_bytes=4321,
+    p95_bytes=1000,
     burst=16,
     connections=1000,
     limits=Limits(max_size=5 * KIB, max_queue=16, write_limit=32 * KIB),
@@ -248,9 +252,10 @@ def test_every_quantity_of_a_slow_reader_has_a_cell(record: Results) -> None:
         "Taken": "1,235, 20 MiB",
         "In queue": "17",
         "Allocated": "24 MiB",
+        "Peak": "26 MiB",
         "Resident": "25 MiB",
         "Bound": "16 MiB",
-        "of it": "1.50 ×",
+        "Of bound": "1.50 ×",
         "Can reach": "18 MiB",
         "In kernel": "3 KiB + 5 KiB",
     }
@@ -262,9 +267,10 @@ def test_every_quantity_of_a_slow_reader_has_a_cell(record: Results) -> None:
         "Taken": "1,235, 20 MiB, goes on",
         "In queue": "17",
         "Allocated": "-512 bytes",
+        "Peak": "26 MiB",
         "Resident": "25 MiB",
         "Bound": "no limit",
-        "of it": "—",
+        "Of bound": "—",
         "Can reach": "no limit",
         "In kernel": "—",
     }
@@ -316,18 +322,34 @@ def test_parts_of_an_application_add_up(record: Results) -> None:
 def test_the_advice_is_a_snippet_that_runs(record: Results) -> None:
     markdown = render(record, "markdown")
     (snippet,) = re.findall(r"```python\n(.*?)\n```", markdown, re.DOTALL)
-    imported, call = snippet.replace("\n\n", "\n").splitlines()
-    assert imported == "from websockets.asyncio.server import serve"
-    assert eval(
-        call, {"serve": lambda *_, **limits: limits, "handler": 0, "host": 0, "port": 0}
-    ) == {
-        "max_size": 5120,
-        "max_queue": 16,
-    }
+    assert snippet == server_snippet("asyncio", REFERENCE, {"max_size": 5120, "max_queue": 16})
+    assert textwrap.indent(snippet, "    ") in render(record)
     for text in (markdown, render(record)):
-        assert "the largest of these messages has 4,321 bytes. For 16 messages at once" in text
+        assert "The largest of these messages has 4,321 bytes, 95% of them at most 1,000. " in text
+        assert "For 16 messages at once:" in text
         assert "1,000 connections, 12/5, idle: 59 MiB allocated" in text
         assert "up to 156 MiB with these messages, 23 frames each, and 2.0 GiB if" in text
+        assert "see --receive-buffer" in text
+
+
+def test_the_advice_holds_for_what_was_measured(record: Results) -> None:
+    """Costs are those of a server as it was, which the snippet has to make the same."""
+    assert record.buffers is not None
+    advice = replace(
+        ADVICE, settings=None, p95_bytes=4321, limits=replace(ADVICE.limits, write_limit=KIB)
+    )
+    as_it_was = replace(record.buffers, tls=True, receive_buffer_bytes=8192, advice=advice)
+    text = render(replace(record, buffers=as_it_was))
+    snippet = server_snippet(
+        "asyncio",
+        None,
+        {"max_size": 5120, "max_queue": 16, "write_limit": KIB},
+        tls=True,
+        receive_buffer_bytes=8192,
+    )
+    assert textwrap.indent(snippet, "    ") in text
+    assert "The largest of these messages has 4,321 bytes. For 16" in text
+    assert "see --receive-buffer" not in text
 
 
 @pytest.mark.parametrize("format", ["table", "markdown"])

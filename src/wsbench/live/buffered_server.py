@@ -15,6 +15,7 @@ import logging
 import os
 import socket
 import ssl
+import struct
 import sys
 import threading
 import time
@@ -257,8 +258,11 @@ def _sight(held: list[_Held]) -> Sight:
     return Sight([item.seen() for item in held], traced, peak)
 
 
-def _frame_bytes(settings: DeflateSettings | None) -> int:
-    """What a frame takes as websockets' parser makes it, beside its payload."""
+def _frame_bytes(settings: DeflateSettings | None, implementation: Implementation) -> int:
+    """What a frame takes as websockets' parser makes it, beside its payload.
+
+    A thread also keeps the list of those that it has read last.
+    """
     extensions = [endpoint(settings)] if settings else []
     protocol = ServerProtocol(state=State.OPEN)
     protocol.extensions = [endpoint(settings)] if settings else []
@@ -275,7 +279,8 @@ def _frame_bytes(settings: DeflateSettings | None) -> int:
     after, _ = tracemalloc.get_traced_memory()
     if not was_tracing:
         tracemalloc.stop()
-    return round((after - before) / _WEIGHED_FRAMES) - 1
+    listed = struct.calcsize("P") if implementation == "sync" else 0
+    return round((after - before) / _WEIGHED_FRAMES) - 1 + listed
 
 
 class _AsyncioServer:
@@ -561,7 +566,7 @@ def _main() -> None:
     if request.tls is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(*request.tls)
-    frame_bytes = _frame_bytes(request.settings)
+    frame_bytes = _frame_bytes(request.settings, request.implementation)
     sock = listen_tcp("127.0.0.1", 0)
     if request.receive_buffer is not None:
         # What is accepted inherits it.

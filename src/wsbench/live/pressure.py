@@ -67,19 +67,17 @@ class How(NamedTuple):
 
     @property
     def read_bytes(self) -> int:
-        """How much the server can read at once: no more than its socket can have received.
-
-        The kernel doubles a size that it is asked for, to have room for what it manages
-        (socket(7)).
-        """
-        read = read_bytes(self.implementation, tls=self.tls is not None)
-        return read if self.receive_buffer is None else min(read, 2 * self.receive_buffer)
+        """How much the server can read before it looks at its queue."""
+        return read_bytes(
+            self.implementation, tls=self.tls is not None, receive_buffer=self.receive_buffer
+        )
 
 
 class Pressure:
     """A server and its clients, from their start to the end of the block.
 
-    `frame_bytes` is what a frame in the queue takes beside its payload.
+    `frame_bytes` is what a frame in the queue takes beside its payload, `peak_bytes` what a traced
+    server has allocated at most since it was last set.
 
     Raises:
         MeasurementError: by every method, if the server ends or does not answer.
@@ -103,6 +101,7 @@ class Pressure:
         self._deadline = how.deadline
         self._traced = traced
         self._handler = handler
+        self.peak_bytes = 0
         with contextlib.ExitStack() as stack:
             self._child = stack.enter_context(
                 Child("wsbench.live.buffered_server", "the server to be measured")
@@ -184,6 +183,7 @@ class Pressure:
         """What waits in the server."""
         sight = self._ask(Look())
         assert isinstance(sight, Sight)
+        self.peak_bytes = max(self.peak_bytes, sight.traced_peak_bytes or 0)
         return sight
 
     def take(self, messages: int | None) -> None:

@@ -38,8 +38,8 @@ def advice(
         MeasurementError: if the server fails.
         TimeUp: if it takes too long.
     """
-    largest = max((len(message.data) for message in corpus.messages()), default=0)
-    wire = largest
+    sizes = corpus.statistics()
+    largest = wire = sizes.max_bytes
     if settings is not None:
         wire += _BLOCK_BYTES * (1 + math.ceil(largest / _SMALLEST_BLOCK_BYTES))
     limits = Limits(
@@ -61,6 +61,7 @@ def advice(
     return Advice(
         settings=settings,
         largest_bytes=largest,
+        p95_bytes=sizes.p95_bytes,
         burst=burst,
         connections=connections,
         limits=limits,

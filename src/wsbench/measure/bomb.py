@@ -1,6 +1,5 @@
 """Decompression bombs: what a server makes of messages that inflate to more than it accepts."""
 
-from wsbench import bounds
 from wsbench.buffers import Bomb
 from wsbench.errors import MeasurementError
 from wsbench.live.pressure import How, Pressure
@@ -36,23 +35,18 @@ def bomb(
         pressure.warm_up()
         pressure.open_idle(1)
         frames = script.frames_of(2) - script.frames_of(1)
-        before = pressure.look().traced_bytes
+        pressure.peak_bytes = before = pressure.memory_bytes()
         (client,) = pressure.flood.clients
         client.reads = True
         client.goal = script.wire_bytes(script.frames_of(2))
-        peak_bytes = 0
 
         def is_decided() -> bool:
-            nonlocal peak_bytes
-            sight = pressure.look()
-            assert before is not None and sight.traced_peak_bytes is not None
-            peak_bytes = max(peak_bytes, sight.traced_peak_bytes - before)
-            return client.close_code is not None or sight.connections[0].frames == frames
+            queued = pressure.look().connections[0].frames
+            return client.close_code is not None or queued == frames
 
         if not pressure.wait_for(is_decided, _SECONDS):
             raise MeasurementError(f"{payload_bytes} zeros: neither accepted nor refused")
         wire_bytes = client.goal - script.wire_bytes(script.frames_of(1))
-        read_bytes = bounds.read_bytes(how.implementation, tls=how.tls is not None)
         return Bomb(
             settings=settings,
             max_size=max_size,
@@ -60,7 +54,9 @@ def bomb(
             wire_bytes=wire_bytes,
             is_fragmented=is_fragmented,
             close_code=client.close_code,
-            peak_bytes=peak_bytes,
+            peak_bytes=pressure.peak_bytes - before,
             # What zlib makes, in pieces and joined; what was read, and what of it is being parsed.
-            bound_bytes=None if max_size is None else 2 * max_size + read_bytes + 2 * wire_bytes,
+            bound_bytes=None
+            if max_size is None
+            else 2 * max_size + how.read_bytes + 2 * wire_bytes,
         )

@@ -9,7 +9,7 @@ from wsbench.live import buffered_server
 from wsbench.live.buffered_server import Sample
 from wsbench.live.pressure import How, Pressure
 from wsbench.live.script import idle_script
-from wsbench.measure.slow_client import watch
+from wsbench.measure.slow_client import arguments_of, watch
 from wsbench.settings import DeflateSettings
 
 # When what waits has grown to so much in all, it will not stop by itself.
@@ -39,10 +39,7 @@ def broadcast(
         MeasurementError: if the server fails.
         TimeUp: if it takes too long.
     """
-    arguments = {
-        name: getattr(keepalive, name)
-        for name in ("ping_interval", "ping_timeout", "close_timeout")
-    }
+    arguments = arguments_of(keepalive)
     if write_limit is not None:
         arguments["write_limit"] = write_limit
     with Pressure(how, settings, arguments, idle_script(), messages=messages) as pressure:

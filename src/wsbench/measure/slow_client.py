@@ -3,8 +3,10 @@
 import statistics
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from wsbench.buffers import Closing, Keepalive, SlowClient
 from wsbench.corpus.model import Message
@@ -14,8 +16,10 @@ from wsbench.live.pressure import How, Pressure
 from wsbench.live.script import idle_script
 from wsbench.settings import DeflateSettings
 
+# So many that what the process takes once, some pages of its heap, makes little of each.
+_CONNECTIONS = 16
 # Few, so that the server has filled the buffers before it sends pings.
-_CONNECTIONS = 2
+_WATCHED = 2
 _PLATEAU_SECONDS = 60.0
 # How much longer than it should take connections are watched for being closed.
 _GRACE_SECONDS = 2.0
@@ -34,38 +38,37 @@ def slow_client(
     messages: Sequence[Message],
     keepalive: Keepalive,
 ) -> SlowClient:
-    """Measure it, in two servers: one whose allocations are traced, one as it is.
+    """Measure it, in three servers: one that is traced, one as it is, and one with keepalive.
 
     The server sends messages, round and round, until `send()` returns no more; without `messages`,
-    it sends nothing. The second server then is watched until keepalive should have closed the
+    it sends nothing. The last server then is watched until keepalive should have closed the
     connections, and a little longer.
 
     Raises:
         MeasurementError: if the server fails.
         TimeUp: if it takes too long.
     """
-    # Pings are for the watching: in the other one they could come in between.
-    no_pings: dict[str, float | None] = {"ping_interval": None}
     limits = {} if write_limit is None else {"write_limit": write_limit}
-    with Pressure(
-        how,
-        settings,
-        {**limits, **no_pings},
-        idle_script(),
-        traced=True,
-        sends=bool(messages),
-        messages=messages,
-    ) as pressure:
-        traced = _fill(pressure, is_sending=bool(messages))
-    arguments = limits | {
-        name: getattr(keepalive, name)
-        for name in ("ping_interval", "ping_timeout", "close_timeout")
-    }
-    with Pressure(
-        how, settings, arguments, idle_script(), sends=bool(messages), messages=messages
-    ) as pressure:
-        resident = _fill(pressure, is_sending=bool(messages))
-        closing = watch(pressure, keepalive, _CONNECTIONS)
+
+    def server(arguments: Mapping[str, float | None], *, traced: bool = False) -> Pressure:
+        return Pressure(
+            how,
+            settings,
+            {**limits, **arguments},
+            idle_script(),
+            traced=traced,
+            sends=bool(messages),
+            messages=messages,
+        )
+
+    # Pings are for the watching: before, they could come in between.
+    with server({"ping_interval": None}, traced=True) as pressure:
+        traced = _fill(pressure, _CONNECTIONS, is_sending=bool(messages))
+    with server({"ping_interval": None}) as pressure:
+        resident = _fill(pressure, _CONNECTIONS, is_sending=bool(messages))
+    with server(arguments_of(keepalive)) as pressure:
+        _fill(pressure, _WATCHED, is_sending=bool(messages))
+        closing = watch(pressure, keepalive, _WATCHED)
     queued, sent = traced.queued, [seen.sent for seen in traced.seen]
     buffered = statistics.fmean(seen.write_bytes for seen in traced.seen)
     return SlowClient(
@@ -84,9 +87,9 @@ def slow_client(
     )
 
 
-def _fill(pressure: Pressure, *, is_sending: bool) -> _Run:
+def _fill(pressure: Pressure, connections: int, *, is_sending: bool) -> _Run:
     pressure.warm_up()
-    pressure.open_idle(_CONNECTIONS)
+    pressure.open_idle(connections)
     before = pressure.memory_bytes()
     if is_sending:
         pressure.send()
@@ -97,6 +100,11 @@ def _fill(pressure: Pressure, *, is_sending: bool) -> _Run:
 
 def _progress(sight: Sight) -> list[int]:
     return [seen.sent for seen in sight.connections]
+
+
+def arguments_of(keepalive: Keepalive) -> dict[str, float | None]:
+    """What websockets' `serve` is given for this keepalive."""
+    return msgspec.structs.asdict(keepalive)
 
 
 def watch(pressure: Pressure, keepalive: Keepalive, count: int) -> Closing:

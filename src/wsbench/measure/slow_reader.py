@@ -76,9 +76,10 @@ class _Plateau(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """The fullest plateau of a server, and what all connections took when idle."""
+    """The fullest plateau of a server, what was allocated at most on the way, and when idle."""
 
     plateau: _Plateau
+    peak_bytes: int
     idle_bytes: int
     growth: list[tuple[float, int]]
     frame_bytes: int
@@ -151,6 +152,7 @@ def slow_reader(
         accounted=accounted,
         idle_allocated_bytes=round(traced.idle_bytes / connections),
         allocated_bytes=round(plateau.memory_bytes / connections),
+        peak_bytes=round(traced.peak_bytes / connections),
         explained_bytes=_mean(explained),
         resident_bytes=round(resident.plateau.memory_bytes / len(resident.plateau.seen)),
         bound_bytes=limits.queue_bytes(),
@@ -178,7 +180,7 @@ def _run(
         pressure.warm_up()
         sockets_before = socket_memory_bytes()
         clients, idle_bytes = pressure.open_idle(connections)
-        before = pressure.memory_bytes()
+        pressure.peak_bytes = before = pressure.memory_bytes()
         growth = [(0.0, 0)]
         plateaus: list[_Plateau] = []
 
@@ -216,7 +218,8 @@ def _run(
                 pressure.take(None)
                 plateaus.append(fill(None))
         fullest = max(plateaus, key=lambda plateau: plateau.memory_bytes)
-        return _Run(fullest, idle_bytes, growth, pressure.frame_bytes, most)
+        peak_bytes = pressure.peak_bytes - before
+        return _Run(fullest, peak_bytes, idle_bytes, growth, pressure.frame_bytes, most)
 
 
 def _check_memory(connection_bytes: int) -> None:

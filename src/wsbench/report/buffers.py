@@ -1,5 +1,6 @@
 """The tables of buffers: one a scenario, and the advice."""
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -17,10 +18,12 @@ from wsbench.buffers import (
     SlowReader,
 )
 from wsbench.report.prose import corpus_line, environment_line, warning_lines
+from wsbench.report.snippet import server_snippet
 from wsbench.report.units import DASH, binary_bytes, binary_size, counted, seconds
 from wsbench.results import Results
 from wsbench.settings import DeflateSettings
 
+_LIMITS = "Limits: the smallest that are safe for these messages"
 _NO_LIMIT = "no limit"
 _CONNECTION_STATES = {"OPEN": "still open", "CLOSING": "hangs while closing", "CLOSED": "closed"}
 
@@ -40,7 +43,9 @@ def render_buffers_table(results: Results, _decode: bool) -> str:
     for section in sections(results):
         notes = [f"{note}" for note in section.notes]
         parts.append("\n".join([f"{section.title}\n", _table(section, "simple"), "", *notes]))
-    parts += ["\n".join(advice_lines(results))] if _buffers(results).advice else []
+    if advice := _buffers(results).advice:
+        code = textwrap.indent(_snippet(_buffers(results), advice), "    ")
+        parts += [_LIMITS, _limits(advice), code, _cost(_buffers(results), advice)]
     parts += ["\n".join(warning_lines(results))] if results.warnings else []
     return "\n\n".join(parts) + "\n"
 
@@ -50,11 +55,10 @@ def render_buffers_markdown(results: Results, _decode: bool) -> str:
     parts = ["  \n".join(_heading(results))]
     for section in sections(results):
         parts += [f"### {section.title}", _table(section, "github"), *section.notes]
-    if _buffers(results).advice:
-        first, *rest = advice_lines(results)
-        code = [line.removeprefix("    ") for line in rest if line.startswith("    ")]
-        other = [line for line in rest if line and not line.startswith("    ")]
-        parts += ["### Limits", first, "```python\n" + "\n\n".join(code) + "\n```", *other]
+    if advice := _buffers(results).advice:
+        code = f"```python\n{_snippet(_buffers(results), advice)}\n```"
+        parts += [f"### {_LIMITS}", _limits(advice), code]
+        parts.append(_cost(_buffers(results), advice))
     return "\n\n".join([*parts, *warning_lines(results)]) + "\n"
 
 
@@ -123,9 +127,10 @@ def _slow_readers(rows: Sequence[SlowReader]) -> Section:
             "Taken",
             "In queue",
             "Allocated",
+            "Peak",
             "Resident",
             "Bound",
-            "of it",
+            "Of bound",
             "Can reach",
             "In kernel",
         ],
@@ -139,6 +144,7 @@ def _slow_readers(rows: Sequence[SlowReader]) -> Section:
                 + ("" if row.is_stopped else ", goes on"),
                 f"{row.queued_frames:,.0f}",
                 binary_bytes(row.allocated_bytes),
+                binary_bytes(row.peak_bytes),
                 binary_bytes(row.resident_bytes),
                 _limit(row.bound_bytes),
                 _times(row.of_bound),
@@ -150,20 +156,21 @@ def _slow_readers(rows: Sequence[SlowReader]) -> Section:
         [
             "Taken: messages that clients could send, and their bytes on the wire, beyond what the "
             "handler read, when nothing more went. In queue: frames. Allocated (traced) and "
-            "resident (USS): beyond an idle connection. Bound: max_queue × max_size, as websockets "
-            "documents it. Can reach: max_queue frames and what one more read brings, since the "
-            "queue is looked at after a read. In kernel: what waits in the sockets' buffers, the "
-            "server's and the client's" + _socket_memory(rows) + ".",
+            "resident (USS): beyond an idle connection. Peak: allocated at most on the way there, "
+            "while a read was parsed; the heap keeps much of that, so that it is resident. Bound: "
+            "max_queue × max_size, as websockets documents it; allocated, as a multiple of it. Can "
+            "reach: max_queue frames and what one more read brings, since the queue is looked at "
+            "after a read. In kernel: what waits in the sockets' buffers, the server's and the "
+            "client's" + _socket_memory(rows) + ".",
             *_explained(rows),
         ],
     )
 
 
 def _socket_memory(rows: Sequence[SlowReader]) -> str:
-    known = [row.socket_memory_bytes for row in rows if row.socket_memory_bytes is not None]
-    if not known:
-        return ""
-    return f", which take up to {binary_bytes(max(known))} of its memory (sockstat)"
+    most = max((row.socket_memory_bytes or 0 for row in rows), default=0)
+    # It is not exact: little may look like nothing, or less.
+    return f", which take up to {binary_bytes(most)} of its memory (sockstat)" if most > 0 else ""
 
 
 def _explained(rows: Sequence[SlowReader]) -> list[str]:
@@ -351,36 +358,44 @@ def _application(row: Application) -> Section:
     )
 
 
-def advice_lines(results: Results) -> list[str]:
-    """The limits to choose, as lines; those of the snippet are indented."""
-    buffers = _buffers(results)
-    advice = buffers.advice
-    assert advice is not None
-    module = f"websockets.{buffers.implementation}.server"
-    limits = f"max_size={advice.limits.max_size}, max_queue={advice.limits.max_queue}"
-    return [
-        f"Limits: the largest of these messages has {advice.largest_bytes:,} bytes. For "
-        f"{counted(advice.burst, 'message')} at once:",
-        "",
-        f"    from {module} import serve",
-        "",
-        f"    serve(handler, host, port, {limits})",
-        "",
-        _cost(advice),
-    ]
+def _limits(advice: Advice) -> str:
+    """What the limits are for."""
+    largest, usual = advice.largest_bytes, advice.p95_bytes
+    sizes = f"{largest:,} bytes"
+    if usual < largest:
+        sizes += f", 95% of them at most {usual:,}"
+    burst = counted(advice.burst, "message")
+    return f"The largest of these messages has {sizes}. For {burst} at once:"
 
 
-def _cost(advice: Advice) -> str:
+def _snippet(buffers: Buffers, advice: Advice) -> str:
+    """The limits to choose, as code."""
+    limits = {"max_size": advice.limits.max_size, "max_queue": advice.limits.max_queue}
+    if advice.limits.write_limit != buffers.defaults.write_limit:
+        limits["write_limit"] = advice.limits.write_limit
+    return server_snippet(
+        buffers.implementation,
+        advice.settings,
+        limits,
+        tls=buffers.tls,
+        receive_buffer_bytes=buffers.receive_buffer_bytes,
+    )
+
+
+def _cost(buffers: Buffers, advice: Advice) -> str:
     def all_of(size_bytes: int) -> str:
         return binary_size(advice.connections * size_bytes)
 
-    return (
+    cost = (
         f"{counted(advice.connections, 'connection')}, {_settings(advice.settings)}, idle: "
         f"{all_of(advice.idle_bytes)} allocated. If all handlers are slow at once: up to "
         f"{all_of(advice.connection_bytes)} with these messages, "
         f"{counted(advice.queued_frames, 'frame')} each, and {all_of(advice.hostile_bytes)} if "
         "clients send what takes most room."
     )
+    if buffers.receive_buffer_bytes is None and not buffers.tls:
+        cost += " A small receive buffer makes that less: see --receive-buffer."
+    return cost
 
 
 def _payload(row: SlowReader) -> str:
