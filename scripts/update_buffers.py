@@ -16,7 +16,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from wsbench import Results, load_results, render
-from wsbench.buffers import SlowReader
+from wsbench.buffers import SCENARIOS, SlowReader
 from wsbench.report.units import binary_bytes
 
 ROOT = Path(__file__).parent.parent
@@ -86,7 +86,8 @@ def main() -> None:
     parser.add_argument("--draw-only", action="store_true", help="use the records as they are")
     if not parser.parse_args().draw_only:
         RECORDS.mkdir(exist_ok=True)
-        measure(RECORD, ["--app-bytes", "64KiB"])
+        scenarios = [option for name in SCENARIOS for option in ("--scenario", name)]
+        measure(RECORD, [*scenarios, "--app-bytes", "64KiB"])
         with tempfile.TemporaryDirectory() as folder:
             make_certificate(Path(folder))
             for _, name, options in OTHERS:

@@ -107,7 +107,9 @@ class _Plan(NamedTuple):
             burst=self.burst,
             connections=self.connections,
         )
-        steps = [step for scenario in scenarios for step in rows[scenario]()]
+        # A handler that cannot be run is to be told of at once, not after minutes.
+        ordered = sorted(scenarios, key=lambda item: item != "application")
+        steps = [step for scenario in ordered for step in rows[scenario]()]
         return [*steps, _Step("advice", measure)]
 
     def _slow_readers(self) -> Iterator[_Step]:
@@ -228,8 +230,8 @@ def measure_buffers(
 ) -> Results:
     """Measure what a websockets server's buffers hold when peers are slow, scenario by scenario.
 
-    Unless given, `scenarios` are all, but for the application's, which need a `handler`
-    (`module:function`) or `app_bytes`, and the limits are websockets' own. Slow readers are
+    Unless given, `scenarios` are the application's with a `handler` (`module:function`) or
+    `app_bytes`, and all others without, and the limits are websockets' own. Slow readers are
     measured for every combination of settings, payload, `max_size` and `max_queue`; slow clients
     for every settings and `write_limit`, with this `keepalive`. `fast` and `stuck` clients are
     broadcast to, at a `rate` of messages a second, or as fast as the former read. `app_connections`
@@ -340,9 +342,9 @@ def measure_buffers(
 
 
 def _chosen(scenarios: Iterable[Scenario] | None, *, with_application: bool) -> list[Scenario]:
-    """Scenarios in their order; unless told otherwise all, the application's if there is one."""
+    """Scenarios in their order; unless told otherwise the application's, or all without one."""
     if scenarios is None:
-        return [item for item in SCENARIOS if item != "application" or with_application]
+        return [item for item in SCENARIOS if (item == "application") is with_application]
     given = set(scenarios)
     return [item for item in SCENARIOS if item in given]
 

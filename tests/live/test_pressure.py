@@ -1,5 +1,6 @@
 """A server under pressure: what is seen in it is what clients sent, and nothing is left of it."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -366,6 +367,17 @@ def test_nothing_goes_on_when_the_time_is_up() -> None:
             with pytest.raises(TimeUp):
                 wait()
         assert len(servers()) == 1
+
+
+def test_a_module_that_takes_its_time_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow.py").write_text("import time\n\ntime.sleep(3600)\n")
+    monkeypatch.chdir(tmp_path)
+    begin = time.monotonic()
+    with pytest.raises(TimeUp):
+        Pressure(how(seconds=1), None, LIMITS, idle_script(), handler="slow:handler")
+    assert time.monotonic() - begin < LIMIT_SECONDS / 2
 
 
 def test_a_server_that_ends_is_an_error_and_what_was_raised_goes_on() -> None:

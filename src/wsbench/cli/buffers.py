@@ -37,7 +37,7 @@ from wsbench.settings import (
     "scenarios",
     type=click.Choice(SCENARIOS),
     multiple=True,
-    show_default="all; application with --handler or --app-bytes",
+    show_default="application with --handler or --app-bytes, else all others",
     help="What to measure; can be repeated.",
 )
 @click.option(

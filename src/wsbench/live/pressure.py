@@ -28,7 +28,7 @@ from wsbench.live.child import Child
 from wsbench.live.flood import Client, Flood
 from wsbench.live.kernel import Queued, queued_bytes
 from wsbench.live.script import Script
-from wsbench.live.target import Target, Tls
+from wsbench.live.target import Target, Tls, kill_family
 from wsbench.settings import DeflateSettings, Implementation
 
 _START_SECONDS = 60.0
@@ -50,10 +50,14 @@ class Deadline:
         self._end = time.monotonic() + seconds
         self._tick = tick
 
+    def seconds_left(self) -> float:
+        """How much time there is."""
+        return max(0.0, self._end - time.monotonic())
+
     def check(self) -> None:
         """Raise TimeUp when there is no more time."""
         self._tick()
-        if time.monotonic() > self._end:
+        if not self.seconds_left():
             raise TimeUp
 
 
@@ -80,8 +84,8 @@ class Pressure:
     server has allocated at most since it was last set.
 
     Raises:
-        MeasurementError: by every method, if the server ends or does not answer.
-        TimeUp: by every method that waits, if that takes too long.
+        MeasurementError: at the start and by every method, if the server ends or does not answer.
+        TimeUp: at the start and by every method that waits, if that takes too long.
     """
 
     def __init__(
@@ -106,6 +110,8 @@ class Pressure:
             self._child = stack.enter_context(
                 Child("wsbench.live.buffered_server", "the server to be measured")
             )
+            # One that is busy, with what it was sent or with a user's module, would take its time.
+            stack.callback(kill_family, self._child.pid)
             self._child.tell(
                 Request(
                     settings=settings,
@@ -121,7 +127,7 @@ class Pressure:
                     traced=traced,
                 )
             )
-            listening = self._child.receive(Reply, _START_SECONDS)
+            listening = self._started()
             if isinstance(listening, Refused):
                 raise MeasurementError(f"{handler}: {listening.reason}")
             assert isinstance(listening, Listening)
@@ -135,9 +141,16 @@ class Pressure:
         return self
 
     def __exit__(self, *_: object) -> None:
-        # A server that is busy with what was sent to it would take its time to end.
-        self._target.kill()
         self._stack.close()
+
+    def _started(self) -> Any:
+        """What the server says first."""
+        try:
+            seconds = min(_START_SECONDS, self._deadline.seconds_left())
+            return self._child.receive(Reply, seconds)
+        except MeasurementError:
+            self._deadline.check()
+            raise
 
     def warm_up(self) -> None:
         """Open a connection, let the server read a message, and close it; it is not seen again.

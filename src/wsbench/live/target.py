@@ -104,11 +104,7 @@ class Target:
 
     def kill(self) -> None:
         """End what is left of the server, if its keeper did not."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            family = [self._process, *self._process.children(recursive=True)]
-            for process in family:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.kill()
+        kill_family(self._process.pid)
 
     def _is_running(self) -> bool:
         try:
@@ -132,6 +128,15 @@ class Target:
             return self._resident()
         except (psutil.AccessDenied, AttributeError):
             return Resident(sum(item.memory_info().rss for item in family), "rss")
+
+
+def kill_family(pid: int) -> None:
+    """End a process and all its children at once, if there still are any."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        parent = psutil.Process(pid)
+        for process in [parent, *parent.children(recursive=True)]:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
 
 
 @contextmanager

@@ -14,6 +14,8 @@ from wsbench.settings import DeflateSettings
 # Some of the connections then send without reading; so many do not take long to fill.
 _STUCK = 3
 _SETTLE_SECONDS = 60.0
+# A handler that does not read may never know that its client is gone.
+_DISCONNECT_SECONDS = 5.0
 _PLATEAU_SECONDS = 20.0
 _TURN_SECONDS = 1.0
 # What each of the clients that do not read sends at most: more than buffers take.
@@ -128,7 +130,7 @@ def _run(
         # What a server takes at its first connection, and at its first disconnect, is none's.
         _play(pressure, 1, messages)
         pressure.flood.close(list(pressure.flood.clients))
-        pressure.until(lambda sight: sight.connections[0].state == "CLOSED", _SETTLE_SECONDS)
+        pressure.until(lambda sight: sight.connections[0].state == "CLOSED", _DISCONNECT_SECONDS)
         pressure.forget()
         # What a process takes once, and the holes that traffic leaves in its heap, are there when
         # half of the connections have sent their messages; the others show what one more takes.
