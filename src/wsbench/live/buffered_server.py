@@ -40,6 +40,7 @@ from wsbench.settings import DeflateSettings, Implementation
 
 _PLAN_BYTES = 1 << 30
 _WEIGHED_FRAMES = 1000
+_TURN_MESSAGES = 100
 _POLL_SECONDS = 0.02
 _SAMPLE_SECONDS = 0.05
 # What a client that reads may have waiting before broadcasting waits for it.
@@ -363,6 +364,9 @@ class _AsyncioServer:
         while True:
             await held.connection.send(self._messages[held.sent % len(self._messages)])
             held.sent += 1
+            # Sending what there is room for does not let others have their turn.
+            if held.sent % _TURN_MESSAGES == 0:
+                await asyncio.sleep(0)
 
     async def _broadcast(self, command: Broadcast) -> Grown:
         connections = [held.connection for held in self._held]

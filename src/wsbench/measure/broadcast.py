@@ -86,5 +86,10 @@ def broadcast(
 
 
 def _full(samples: Sequence[Sample], stuck: int) -> Sample | None:
-    """The first sample that finds the kernel's buffers full, and the process' growing."""
-    return next((item for item in samples if item.stuck_bytes > stuck * _GROWING_BYTES), None)
+    """The sample since which the kernel's buffers are full, and the process' grow.
+
+    The kernel may make its own larger once they are, and take all that waits.
+    """
+    growing = [item.stuck_bytes > stuck * _GROWING_BYTES for item in samples]
+    since = len(growing) - growing[::-1].index(False)
+    return samples[since] if since < len(samples) else None

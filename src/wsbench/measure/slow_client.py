@@ -10,17 +10,21 @@ import msgspec
 
 from wsbench.buffers import Closing, Keepalive, SlowClient
 from wsbench.corpus.model import Message
+from wsbench.errors import MeasurementError
 from wsbench.live.buffered_server import Seen, Sight
 from wsbench.live.kernel import Queued
 from wsbench.live.pressure import How, Pressure
 from wsbench.live.script import idle_script
 from wsbench.settings import DeflateSettings
 
-# So many that what the process takes once, some pages of its heap, makes little of each.
-_CONNECTIONS = 16
+# So many that what the process takes once, some pages of its heap, makes little of each; fewer
+# where messages are so short that it takes many to fill what the kernel has for them, about a MiB.
+_CONNECTIONS = range(2, 17)
+_MOST_MESSAGES = 200_000
+_FILLED_BYTES = 2**20
 # Few, so that the server has filled the buffers before it sends pings.
 _WATCHED = 2
-_PLATEAU_SECONDS = 60.0
+_PLATEAU_SECONDS = 120.0
 # How much longer than it should take connections are watched for being closed.
 _GRACE_SECONDS = 2.0
 
@@ -45,7 +49,7 @@ def slow_client(
     connections, and a little longer.
 
     Raises:
-        MeasurementError: if the server fails.
+        MeasurementError: if the server fails, or does not stop sending.
         TimeUp: if it takes too long.
     """
     limits = {} if write_limit is None else {"write_limit": write_limit}
@@ -61,11 +65,12 @@ def slow_client(
             messages=messages,
         )
 
+    connections = _connections(messages)
     # Pings are for the watching: before, they could come in between.
     with server({"ping_interval": None}, traced=True) as pressure:
-        traced = _fill(pressure, _CONNECTIONS, is_sending=bool(messages))
+        traced = _fill(pressure, connections, is_sending=bool(messages))
     with server({"ping_interval": None}) as pressure:
-        resident = _fill(pressure, _CONNECTIONS, is_sending=bool(messages))
+        resident = _fill(pressure, connections, is_sending=bool(messages))
     with server(arguments_of(keepalive)) as pressure:
         _fill(pressure, _WATCHED, is_sending=bool(messages))
         closing = watch(pressure, keepalive, _WATCHED)
@@ -75,16 +80,23 @@ def slow_client(
         settings=settings,
         write_limit=write_limit,
         is_sending=bool(messages),
-        connections=_CONNECTIONS,
+        connections=connections,
         messages=round(statistics.fmean(sent), 1),
         buffered_bytes=round(buffered),
-        server_kernel_bytes=queued and round(queued.server_send / _CONNECTIONS),
-        client_kernel_bytes=queued and round(queued.client_receive / _CONNECTIONS),
-        allocated_bytes=round(traced.memory_bytes / _CONNECTIONS),
+        server_kernel_bytes=queued and round(queued.server_send / connections),
+        client_kernel_bytes=queued and round(queued.client_receive / connections),
+        allocated_bytes=round(traced.memory_bytes / connections),
         explained_bytes=round(statistics.fmean(seen.write_allocated_bytes for seen in traced.seen)),
-        resident_bytes=round(resident.memory_bytes / _CONNECTIONS),
+        resident_bytes=round(resident.memory_bytes / connections),
         closing=closing,
     )
+
+
+def _connections(messages: Sequence[Message]) -> int:
+    """How many connections so many messages of this kind fill."""
+    mean_bytes = statistics.fmean(len(item.data) for item in messages) if messages else 0.0
+    filled = int(_MOST_MESSAGES * mean_bytes / _FILLED_BYTES)
+    return min(max(filled, _CONNECTIONS[0]), _CONNECTIONS[-1])
 
 
 def _fill(pressure: Pressure, connections: int, *, is_sending: bool) -> _Run:
@@ -93,7 +105,11 @@ def _fill(pressure: Pressure, connections: int, *, is_sending: bool) -> _Run:
     before = pressure.memory_bytes()
     if is_sending:
         pressure.send()
-        pressure.until_still(_progress, _PLATEAU_SECONDS)
+        sight = pressure.until_still(_progress, _PLATEAU_SECONDS)
+        if _progress(pressure.look()) != _progress(sight):
+            raise MeasurementError(
+                f"the server still sends after {_PLATEAU_SECONDS:g} s to clients that do not read"
+            )
     memory_bytes = pressure.memory_bytes() - before
     return _Run(pressure.look().connections, memory_bytes, pressure.queued())
 

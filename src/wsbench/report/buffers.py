@@ -296,7 +296,7 @@ def _broadcasts(rows: Sequence[Broadcast], *, threads: bool) -> Section:
                 else f"{binary_bytes(row.growth_bytes_per_second)} a second",
                 DASH
                 if row.growth_bytes_per_message is None
-                else f"{row.growth_bytes_per_message:.0f} bytes",
+                else binary_bytes(row.growth_bytes_per_message),
                 f"{binary_bytes(row.buffered_bytes)} / {binary_bytes(row.fast_buffered_bytes)}",
                 binary_bytes(row.resident_bytes),
                 _closed(row.closing),
@@ -361,7 +361,7 @@ def _application(row: Application) -> Section:
 def _limits(advice: Advice) -> str:
     """What the limits are for."""
     largest, usual = advice.largest_bytes, advice.p95_bytes
-    sizes = f"{largest:,} bytes"
+    sizes = counted(largest, "byte")
     if usual < largest:
         sizes += f", 95% of them at most {usual:,}"
     burst = counted(advice.burst, "message")
