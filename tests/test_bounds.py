@@ -25,13 +25,20 @@ def keepalive_of(connection: Any) -> Keepalive:
     )
 
 
+def max_size_of(connection: Any) -> int | None:
+    """`max_size`, by whichever name this websockets has for it."""
+    protocol = connection.protocol
+    size: int | None = getattr(protocol, "max_message_size", None)
+    return protocol.max_size if size is None else size
+
+
 def test_limits_are_those_of_a_server_in_a_loop() -> None:
     seen: list[tuple[Limits, Keepalive]] = []
 
     async def handler(connection: websockets.asyncio.server.ServerConnection) -> None:
         _, write_limit = connection.transport.get_write_buffer_limits()
         limits = Limits(
-            max_size=connection.protocol.max_message_size,
+            max_size=max_size_of(connection),
             max_queue=connection.recv_messages.high,
             write_limit=write_limit,
         )
@@ -73,7 +80,7 @@ def test_limits_are_those_of_a_server_of_threads() -> None:
 
     def handler(connection: websockets.sync.server.ServerConnection) -> None:
         limits = Limits(
-            max_size=connection.protocol.max_message_size,
+            max_size=max_size_of(connection),
             max_queue=connection.recv_messages.high,
             write_limit=None,
         )

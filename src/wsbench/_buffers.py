@@ -28,6 +28,7 @@ from wsbench.buffers import (
     SlowReader,
 )
 from wsbench.corpus.model import Corpus, Message
+from wsbench.deflate import endpoint, frame
 from wsbench.environment import current_environment
 from wsbench.errors import MeasurementError, SettingsError
 from wsbench.live.pressure import Deadline, How, TimeUp
@@ -38,9 +39,10 @@ from wsbench.measure.application import application
 from wsbench.measure.bomb import bomb
 from wsbench.measure.broadcast import broadcast
 from wsbench.measure.live import filling_messages
+from wsbench.measure.room import MEMORY_SHARE, WillNotFit
 from wsbench.measure.slow_client import slow_client
-from wsbench.measure.slow_reader import MEMORY_SHARE, WillNotFit, slow_reader
-from wsbench.report.units import binary_size
+from wsbench.measure.slow_reader import slow_reader
+from wsbench.report.units import binary_bytes, binary_size
 from wsbench.results import Results, now
 from wsbench.settings import REFERENCE, DeflateSettings, Implementation, in_table_order
 
@@ -56,6 +58,8 @@ _FEWEST_CONNECTIONS = 10
 # A message of one character has 3 bytes when it is deflated, and some room has to be left.
 _LEAST_SIZE = 16
 _MOST_FRAMES = 100_000
+# SO_RCVBUF is an int of C.
+_MOST_RECEIVED_BYTES = 2**31
 
 _Kind = TypeVar("_Kind")
 _Record = SlowReader | Bomb | SlowClient | Broadcast | Application | Advice
@@ -117,8 +121,11 @@ class _Plan(NamedTuple):
             self.settings, self.max_sizes, self.max_queues, self.payloads
         ):
             limits = Limits(max_size=size, max_queue=queue, write_limit=self.write_limits[0])
-            name = f"slow reader, {payload}, {settings or 'off'}"
-            if payload == "corpus" and self._is_too_large(name, size):
+            name = (
+                f"slow reader, {payload}, {settings or 'off'}, {_limit('max_queue', queue)}, "
+                f"{_limit('max_size', size)}"
+            )
+            if payload == "corpus" and self._is_too_large(name, settings, size):
                 continue
             measure = partial(slow_reader, self.how, settings, limits, payload, self.corpus)
             yield _Step(name, measure)
@@ -127,12 +134,15 @@ class _Plan(NamedTuple):
         compressing = [item for item in self.settings if item is not None]
         if not compressing:
             self._leave_out("bomb", "without compression, nothing inflates")
-        for settings in compressing[:1]:
+        for settings in compressing:
             for size, payload_bytes, is_fragmented in product(
                 self.max_sizes, _BOMB_BYTES, (False, True)
             ):
                 measure = partial(bomb, self.how, settings, size, payload_bytes)
-                yield _Step("bomb", partial(measure, is_fragmented=is_fragmented))
+                yield _Step(
+                    f"bomb, {settings}, {_limit('max_size', size)}",
+                    partial(measure, is_fragmented=is_fragmented),
+                )
 
     def _slow_clients(self) -> Iterator[_Step]:
         sent = _sent(self.corpus)
@@ -171,8 +181,8 @@ class _Plan(NamedTuple):
         )
         statistics = self.corpus.statistics()
         for settings in self.settings:
-            if self._is_too_large("application", limits.max_size):
-                return
+            if self._is_too_large("application", settings, limits.max_size):
+                continue
             measure = partial(
                 application,
                 self.how,
@@ -188,14 +198,24 @@ class _Plan(NamedTuple):
             )
             yield _Step("application", measure)
 
-    def _is_too_large(self, name: str, max_size: int | None) -> bool:
-        """Whether a message of the corpus would not be accepted, which is warned of."""
-        largest = max(len(message.data) for message in self.corpus.messages())
-        if max_size is None or largest <= max_size:
+    def _is_too_large(
+        self, name: str, settings: DeflateSettings | None, max_size: int | None
+    ) -> bool:
+        """Whether a message of the corpus would not be accepted, which is warned of.
+
+        Both as it is and as it comes: what does not compress is larger when it is deflated.
+        """
+        if max_size is None:
+            return False
+        largest = max(self.corpus.messages(), key=lambda message: len(message.data))
+        size = len(largest.data)
+        if settings is not None:
+            size = max(size, len(endpoint(settings).encode(frame(largest)).data))
+        if size <= max_size:
             return False
         self._leave_out(
             name,
-            f"the largest message, {largest:,} bytes, is larger than max_size, {max_size:,}: the "
+            f"the largest message, {size:,} bytes, is larger than max_size, {max_size:,}: the "
             "server would close the connection with 1009",
         )
         return True
@@ -233,7 +253,8 @@ def measure_buffers(
     Unless given, `scenarios` are the application's with a `handler` (`module:function`) or
     `app_bytes`, and all others without, and the limits are websockets' own. Slow readers are
     measured for every combination of settings, payload, `max_size` and `max_queue`; slow clients
-    for every settings and `write_limit`, with this `keepalive`. `fast` and `stuck` clients are
+    for every settings and `write_limit`, with this `keepalive`; all else has the first of limits
+    where it does not say so. `fast` and `stuck` clients are
     broadcast to, at a `rate` of messages a second, or as fast as the former read. `app_connections`
     are opened to the handler. With `receive_buffer`, the sockets of the server have that size
     (SO_RCVBUF), and not what the system chooses. `burst` and `connections` are what limits are
@@ -275,6 +296,8 @@ def measure_buffers(
         warnings=warnings,
     )
     _check(plan, max_seconds)
+    if handler is not None and app_bytes:
+        raise SettingsError("handler and app_bytes: choose one")
     if implementation == "sync" and write_limits is not None:
         raise SettingsError("write_limit: threads have no such limit; use asyncio")
     raise_descriptor_limit()
@@ -320,8 +343,8 @@ def measure_buffers(
                 records.append(step.measure())
             except WillNotFit as refusal:
                 warnings.append(
-                    f"not measured: {step.name}: a connection could come to "
-                    f"{binary_size(refusal.connection_bytes)}, and of the free memory "
+                    f"not measured: {step.name}: it could come to "
+                    f"{binary_size(refusal.needed_bytes)}, and of the free memory "
                     f"{binary_size(refusal.free_bytes)} may be used"
                 )
             except MeasurementError as error:
@@ -346,7 +369,15 @@ def _chosen(scenarios: Iterable[Scenario] | None, *, with_application: bool) -> 
     if scenarios is None:
         return [item for item in SCENARIOS if (item == "application") is with_application]
     given = set(scenarios)
+    if unknown := sorted(given.difference(SCENARIOS)):
+        raise SettingsError(f"scenario {unknown[0]!r}: choose one of {', '.join(SCENARIOS)}")
     return [item for item in SCENARIOS if item in given]
+
+
+def _limit(name: str, value: int | None) -> str:
+    if value is None:
+        return f"{name} none"
+    return f"{name} {value if name == 'max_queue' else binary_bytes(value)}"
 
 
 def _in_order(settings: Iterable[DeflateSettings | None]) -> list[DeflateSettings | None]:
@@ -371,6 +402,15 @@ def _sent(corpus: Corpus) -> list[Message]:
 
 
 def _check(plan: _Plan, max_seconds: float) -> None:
+    for name in ("settings", "payloads", "max_sizes", "max_queues", "write_limits"):
+        if not getattr(plan, name):
+            raise SettingsError(f"{name}: there are none; choose one or more")
+    for payload in plan.payloads:
+        if payload not in PAYLOADS:
+            raise SettingsError(f"payload {payload!r}: choose one of {', '.join(PAYLOADS)}")
+    received = plan.how.receive_buffer
+    if received is not None and not 0 < received < _MOST_RECEIVED_BYTES:
+        raise SettingsError(f"receive_buffer {received}: choose 1 to {_MOST_RECEIVED_BYTES - 1:,}")
     for name in ("stuck", "burst", "connections"):
         if getattr(plan, name) < 1:
             raise SettingsError(f"{name} {getattr(plan, name)}: choose a number from 1")

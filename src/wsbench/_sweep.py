@@ -50,7 +50,7 @@ class Progress(NamedTuple):
     """How far a measurement has come: `fraction` 0 to 1 of the `phase`.
 
     Phases are "size", "time", "memory" and "resident"; of live connections, "allocated" and the
-    settings.
+    settings; of buffers, "buffers".
     """
 
     phase: str

@@ -60,10 +60,10 @@ class SlowReader(msgspec.Struct, frozen=True, kw_only=True):
     TLS, what is not decrypted), `server_kernel_bytes` and `client_kernel_bytes` in the kernel's
     buffers at both ends; `accounted` is the share of the wire's bytes that these explain.
 
-    `allocated_bytes` and `resident_bytes` are what the process holds beyond idle connections,
-    which take `idle_allocated_bytes`; `peak_bytes` is what was allocated at most on the way there,
-    while a read was parsed. `explained_bytes` is what the frames in the queue and the unfinished
-    one should take. `bound_bytes` is what websockets' documentation says the queue may
+    `allocated_bytes` and `resident_bytes` are what the process holds beyond idle connections, which
+    take `idle_allocated_bytes`; `peak_bytes` is what the process had allocated at most on the way
+    there, while a read was parsed. `explained_bytes` is what the frames in the queue and the
+    unfinished one should take. `bound_bytes` is what websockets' documentation says the queue may
     use, `reach_bytes` what one read more can bring it to. `growth` are points of messages sent and
     bytes allocated, up to there. `is_stopped` tells whether the server stopped reading at all.
     """
@@ -160,8 +160,9 @@ class Broadcast(msgspec.Struct, frozen=True, kw_only=True):
     """What `websockets.broadcast` piles up for clients that do not read, beside others that do.
 
     So many `messages` were broadcast in so many `seconds`. After `kernel_seconds`, the kernel took
-    no more for the connections that are stuck, having taken `kernel_bytes` for each, and the
-    process' buffer of each grew, by bytes a second and a message; None if it did not come to that.
+    no more for the connections that are stuck, and the process' buffer of each grew, by bytes a
+    second and a message; None if it did not come to that. In the end, `kernel_bytes` waited in the
+    kernel for each of them.
     In the end, `buffered_bytes` waited for each of them, `fast_buffered_bytes` for each of the
     others, and the process had grown by `resident_bytes` in all. `stopped` tells why it ended: the
     time or the memory was up, broadcasting got stuck itself, or connections were closed.

@@ -81,7 +81,8 @@ from wsbench.settings import (
     multiple=True,
     metavar="BYTES",
     show_default="websockets' own",
-    help="How much may wait to be written before sending waits; asyncio only; can be repeated.",
+    help="How much may wait to be written before sending waits; asyncio only; can be repeated, for "
+    "slow clients.",
 )
 @click.option(
     "--ping-interval",

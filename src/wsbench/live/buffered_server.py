@@ -2,7 +2,8 @@
 
 Run as `python -m wsbench.live.buffered_server` by `wsbench.live.pressure`: it reads a `Request`
 from standard input, answers `Listening`, or `Refused` and ends, then reads one command after
-another and answers each. It ends when standard input does.
+another and answers each. It ends when standard input does, or, busy with a user's code, soon after
+the process that started it.
 """
 
 import asyncio
@@ -42,7 +43,10 @@ _PLAN_BYTES = 1 << 30
 _WEIGHED_FRAMES = 1000
 _TURN_MESSAGES = 100
 _POLL_SECONDS = 0.02
+_PARENT_SECONDS = 1.0
 _SAMPLE_SECONDS = 0.05
+# Broadcasting a single message does not take so long, unless somebody is waited for.
+_STUCK_SECONDS = 1.0
 # What a client that reads may have waiting before broadcasting waits for it.
 _FAST_BYTES = 65_536
 
@@ -245,7 +249,8 @@ def _write_allocated(transport: Any) -> int:
     if isinstance(buffer, bytearray):
         return sys.getsizeof(buffer)
     return sys.getsizeof(buffer) + sum(
-        sys.getsizeof(piece) + sys.getsizeof(getattr(piece, "obj", b"")) for piece in buffer
+        sys.getsizeof(piece) + (sys.getsizeof(piece.obj) if isinstance(piece, memoryview) else 0)
+        for piece in buffer
     )
 
 
@@ -273,13 +278,11 @@ def _frame_bytes(settings: DeflateSettings | None, implementation: Implementatio
     )
     first = len(wire) // (_WEIGHED_FRAMES + 1)
     protocol.receive_data(wire[:first])
-    was_tracing = tracemalloc.is_tracing()
     tracemalloc.start()
     before, _ = tracemalloc.get_traced_memory()
     protocol.receive_data(wire[first:])
     after, _ = tracemalloc.get_traced_memory()
-    if not was_tracing:
-        tracemalloc.stop()
+    tracemalloc.stop()
     listed = struct.calcsize("P") if implementation == "sync" else 0
     return round((after - before) / _WEIGHED_FRAMES) - 1 + listed
 
@@ -380,7 +383,8 @@ class _AsyncioServer:
             while any(item.transport.get_write_buffer_size() > _FAST_BYTES for item in fast):
                 await asyncio.sleep(0.001)
             if command.rate is not None:
-                await asyncio.sleep(max(0.0, begin + count / command.rate - time.monotonic()))
+                due_seconds = min(count / command.rate, command.seconds)
+                await asyncio.sleep(max(0.0, begin + due_seconds - time.monotonic()))
             seconds = time.monotonic() - begin
             if seconds < samples[-1].seconds + _SAMPLE_SECONDS and seconds < command.seconds:
                 continue
@@ -478,11 +482,14 @@ class _SyncServer:
         """Broadcast in a thread of its own, since it waits for those that are stuck."""
         connections = [held.connection for held in self._held]
         count = 0
+        busy_since: float | None = None
 
         def broadcast() -> None:
-            nonlocal count
+            nonlocal count, busy_since
             for message in itertools.cycle(self._messages):
+                busy_since = time.monotonic()
                 websockets.sync.server.broadcast(connections, message)
+                busy_since = None
                 count += 1
                 if command.rate is not None:
                     time.sleep(max(0.0, begin + count / command.rate - time.monotonic()))
@@ -494,11 +501,18 @@ class _SyncServer:
         while (seconds := time.monotonic() - begin) < command.seconds:
             time.sleep(_SAMPLE_SECONDS)
             samples.append(Sample(seconds, count, 0))
-            past = [item for item in samples if item.seconds < seconds - 1]
-            if past and past[-1].messages == count:
+            began = busy_since
+            if began is not None and time.monotonic() - began > _STUCK_SECONDS:
                 stopped = "stuck"
                 break
         return Grown(samples, 0, stopped)
+
+
+def _end_with(parent: int) -> None:
+    """End the process when that one has ended, whatever a user's module or handler is doing."""
+    while os.getppid() == parent:
+        time.sleep(_PARENT_SECONDS)
+    os._exit(1)
 
 
 @contextlib.contextmanager
@@ -561,6 +575,7 @@ def _main() -> None:
         logging.getLogger("websockets.server").setLevel(logging.CRITICAL)
     handler = None
     if request.handler is not None:
+        threading.Thread(target=_end_with, args=[os.getppid()], daemon=True).start()
         try:
             handler = _load(request.handler, request.implementation)
         except ValueError as error:

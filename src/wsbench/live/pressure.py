@@ -166,18 +166,25 @@ class Pressure:
         """Connections that there were are not seen again."""
         assert isinstance(self._ask(Forget()), Done)
 
+    def open(self, count: int, *, reads: bool = False) -> list[Client]:
+        """Open connections, one after another; the server has them in that order."""
+        clients: list[Client] = []
+        for _ in range(count):
+            self._deadline.check()
+            clients += self.flood.open(1, reads=reads)
+        return clients
+
     def open_idle(self, count: int) -> tuple[list[Client], int]:
         """Open connections, each of which has sent a message that was read; and their memory."""
         before = self.memory_bytes()
-        clients = self.flood.open(count)
-        frames = self.flood.script.frames_of(1)
+        clients = self.open(count)
+        # All scripts begin with a message of one frame.
         for client in clients:
-            client.goal = self.flood.script.wire_bytes(frames)
+            client.goal = self.flood.script.wire_bytes(1)
 
         def has_come(sight: Sight) -> bool:
-            # Of a message in many frames, the last ones may have to wait.
             return len(sight.connections) >= count and all(
-                seen.frames >= frames or seen.paused for seen in sight.connections
+                seen.frames >= 1 for seen in sight.connections
             )
 
         self.until(has_come, _LONG_SECONDS)

@@ -87,7 +87,7 @@ class Script:
         Bytes: payloads, `frame_bytes` for each frame, and the next frame as it comes, which may be
         there in part; and how many whole frames that is.
         """
-        starts = min(self.frames_of(2 * self._period), _MOST_STARTS)
+        starts = self.frames_of(min(2 * self._period, _MOST_STARTS))
         worst = (0, 0)
         for first in range(max(1, starts)):
             self.wire_bytes(first + queued + 1)

@@ -141,7 +141,7 @@ def _run(
         played = pressure.memory_bytes()
         stuck = pressure.flood.clients[:_STUCK]
         # A handler that keeps up is not to be sent messages for ever.
-        goal = frames.wire_bytes(frames.frames_within(_FLOOD_BYTES, 0))
+        goal = frames.wire_bytes(frames.frames_within(_FLOOD_BYTES, pressure.frame_bytes))
         for client in stuck:
             client.reads = False
             client.goal = client.sent_bytes + goal
@@ -153,14 +153,18 @@ def _run(
             buffers=total - played,
             total=total,
             kernel=queued and sum(queued),
-            is_stopped=all(seen.paused for seen in sight.connections[:_STUCK]),
+            # A thread that waits to send does not read, whether its queue is full or not.
+            is_stopped=all(
+                seen.frames > 0 or client.wants_to_send()
+                for seen, client in zip(sight.connections[:_STUCK], stuck, strict=True)
+            ),
         )
 
 
 def _play(pressure: Pressure, connections: int, messages: int) -> None:
     """Open connections and send messages on each, in turn, until nothing more happens."""
     script = pressure.flood.script
-    clients = pressure.flood.open(connections, reads=True)
+    clients = pressure.open(connections, reads=True)
     for count in range(1, messages + 1):
         goal = script.wire_bytes(script.frames_of(count))
         for client in clients:

@@ -9,6 +9,7 @@ from wsbench.live import buffered_server
 from wsbench.live.buffered_server import Sample
 from wsbench.live.pressure import How, Pressure
 from wsbench.live.script import idle_script
+from wsbench.measure.room import check_room
 from wsbench.measure.slow_client import arguments_of, watch
 from wsbench.settings import DeflateSettings
 
@@ -36,9 +37,12 @@ def broadcast(
     wait. Then connections are watched until keepalive should have closed those that are stuck.
 
     Raises:
+        WillNotFit: if that could take more than half of the free memory.
         MeasurementError: if the server fails.
         TimeUp: if it takes too long.
     """
+    largest_bytes = max(len(message.data) for message in messages)
+    check_room(_MOST_BYTES + (stuck + fast) * largest_bytes)
     arguments = arguments_of(keepalive)
     if write_limit is not None:
         arguments["write_limit"] = write_limit

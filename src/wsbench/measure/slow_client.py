@@ -15,6 +15,7 @@ from wsbench.live.buffered_server import Seen, Sight
 from wsbench.live.kernel import Queued
 from wsbench.live.pressure import How, Pressure
 from wsbench.live.script import idle_script
+from wsbench.measure.room import check_room
 from wsbench.settings import DeflateSettings
 
 # So many that what the process takes once, some pages of its heap, makes little of each; fewer
@@ -49,6 +50,7 @@ def slow_client(
     connections, and a little longer.
 
     Raises:
+        WillNotFit: if that could take more than half of the free memory.
         MeasurementError: if the server fails, or does not stop sending.
         TimeUp: if it takes too long.
     """
@@ -66,6 +68,8 @@ def slow_client(
         )
 
     connections = _connections(messages)
+    largest_bytes = max((len(message.data) for message in messages), default=0)
+    check_room(connections * ((write_limit or 0) + largest_bytes))
     # Pings are for the watching: before, they could come in between.
     with server({"ping_interval": None}, traced=True) as pressure:
         traced = _fill(pressure, connections, is_sending=bool(messages))
@@ -105,8 +109,9 @@ def _fill(pressure: Pressure, connections: int, *, is_sending: bool) -> _Run:
     before = pressure.memory_bytes()
     if is_sending:
         pressure.send()
-        sight = pressure.until_still(_progress, _PLATEAU_SECONDS)
-        if _progress(pressure.look()) != _progress(sight):
+        begin = time.monotonic()
+        pressure.until_still(_progress, _PLATEAU_SECONDS)
+        if time.monotonic() - begin > _PLATEAU_SECONDS:
             raise MeasurementError(
                 f"the server still sends after {_PLATEAU_SECONDS:g} s to clients that do not read"
             )

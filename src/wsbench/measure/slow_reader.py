@@ -11,7 +11,7 @@ from wsbench.live.buffered_server import Seen, Sight
 from wsbench.live.kernel import Queued, socket_memory_bytes
 from wsbench.live.pressure import How, Pressure
 from wsbench.live.script import Script, script
-from wsbench.machine import available_bytes
+from wsbench.measure.room import check_room
 from wsbench.settings import DeflateSettings
 
 # What all connections should hold, to tell them from the process, and how many that takes.
@@ -24,25 +24,12 @@ _LARGE_BYTES = 32 * 2**20
 # brings one frame at most.
 _ROUNDS = 3
 _PLATEAU_SECONDS = 60.0
-# How much of the available memory may be filled on purpose, and what a tracing server and clients
-# that have what they send at hand take of it.
-MEMORY_SHARE = 0.5
-_PROCESS_BYTES = 128 * 2**20
 # What a frame takes beside its payload, about.
 _FRAME_BYTES = 200
 # Until reading pauses, clients send so many times as much at each step, to see how memory grows.
 _STEP = 2
 # Where nothing stops clients, they stop when so much waits.
 _UNLIMITED_BYTES = 4 * 2**20
-
-
-class WillNotFit(Exception):  # noqa: N818
-    """What would wait, `connection_bytes`, does not fit into `free_bytes` of memory."""
-
-    def __init__(self, connection_bytes: int, free_bytes: int) -> None:
-        super().__init__(connection_bytes, free_bytes)
-        self.connection_bytes = connection_bytes
-        self.free_bytes = free_bytes
 
 
 class Reach(NamedTuple):
@@ -96,8 +83,8 @@ def slow_reader(
     """Measure it, in two servers: one whose allocations are traced, one as it is.
 
     Clients send `payload`, messages of `max_size` unless its name says otherwise, until nothing is
-    taken any more. Then the handler reads until the server takes more, three times, and the
-    fullest moment counts.
+    taken any more. Then the handler reads until the server takes more, three times, or once where a
+    read brings no more than a frame, and the fullest moment counts.
 
     Raises:
         WillNotFit: if that could take more than half of the free memory.
@@ -107,10 +94,11 @@ def slow_reader(
     # Before such messages are made, and then by what is known of them.
     made = payload not in ("corpus", "small")
     size = (limits.max_size or 0) if made else 0
-    _check_memory(((limits.max_queue or 0) + 1) * (_FRAME_BYTES + size))
+    check_room(((limits.max_queue or 0) + 1) * (_FRAME_BYTES + size))
     frames = script(payload, limits.max_size, corpus, settings)
     most = reach(how, limits, _FRAME_BYTES, frames)
-    _check_memory(most.bytes if most else _UNLIMITED_BYTES)
+    # Clients have all that they send at hand.
+    check_room(most.bytes + frames.wire_bytes(most.frames) if most else _UNLIMITED_BYTES)
     traced, resident = (
         _run(how, settings, limits, frames, traced=traced) for traced in (True, False)
     )
@@ -170,7 +158,13 @@ def _run(
     traced: bool,
 ) -> _Run:
     # Pings would be answered by nobody.
-    arguments = {"max_size": limits.max_size, "max_queue": limits.max_queue, "ping_interval": None}
+    arguments: dict[str, float | None] = {
+        "max_size": limits.max_size,
+        "max_queue": limits.max_queue,
+        "ping_interval": None,
+    }
+    if limits.write_limit is not None:
+        arguments["write_limit"] = limits.write_limit
     with Pressure(how, settings, arguments, frames, traced=traced) as pressure:
         most = reach(how, limits, pressure.frame_bytes, frames)
         each = most.bytes if most else _UNLIMITED_BYTES
@@ -220,12 +214,6 @@ def _run(
         fullest = max(plateaus, key=lambda plateau: plateau.memory_bytes)
         peak_bytes = pressure.peak_bytes - before
         return _Run(fullest, peak_bytes, idle_bytes, growth, pressure.frame_bytes, most)
-
-
-def _check_memory(connection_bytes: int) -> None:
-    free_bytes = max(0, int(MEMORY_SHARE * available_bytes()) - _PROCESS_BYTES)
-    if connection_bytes > free_bytes:
-        raise WillNotFit(connection_bytes, free_bytes)
 
 
 def _progress(sight: Sight) -> list[tuple[int, int, int]]:

@@ -41,8 +41,8 @@ def render_buffers_table(results: Results, _decode: bool) -> str:
     """Plain text: a heading, then each table below its title and above its notes."""
     parts = ["\n".join(_heading(results))]
     for section in sections(results):
-        notes = [f"{note}" for note in section.notes]
-        parts.append("\n".join([f"{section.title}\n", _table(section, "simple"), "", *notes]))
+        table = _table(section, "simple")
+        parts.append("\n".join([f"{section.title}\n", table, "", *section.notes]))
     if advice := _buffers(results).advice:
         code = textwrap.indent(_snippet(_buffers(results), advice), "    ")
         parts += [_LIMITS, _limits(advice), code, _cost(_buffers(results), advice)]
@@ -156,8 +156,8 @@ def _slow_readers(rows: Sequence[SlowReader]) -> Section:
         [
             "Taken: messages that clients could send, and their bytes on the wire, beyond what the "
             "handler read, when nothing more went. In queue: frames. Allocated (traced) and "
-            "resident (USS): beyond an idle connection. Peak: allocated at most on the way there, "
-            "while a read was parsed; the heap keeps much of that, so that it is resident. Bound: "
+            "resident (USS): beyond an idle connection. Peak: what the process had allocated at "
+            "most, while a read was parsed; the heap keeps much of that, so it is resident. Bound: "
             "max_queue × max_size, as websockets documents it; allocated, as a multiple of it. Can "
             "reach: max_queue frames and what one more read brings, since the queue is looked at "
             "after a read. In kernel: what waits in the sockets' buffers, the server's and the "
