@@ -2,7 +2,7 @@
 
 Writes results/buffers.json (everything, with websockets' own limits), the records of other limits,
 of threads and of TLS in results/buffers/, their tables into results/buffers.md, that of slow
-readers into README.md, and the plot docs/buffers.svg. Takes fifteen minutes. With --draw-only,
+readers into README.md, and the plot docs/buffers.svg. Takes eighteen minutes. With --draw-only,
 pages and plot are made of the records as they are.
 """
 

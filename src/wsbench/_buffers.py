@@ -152,7 +152,8 @@ class _Plan(NamedTuple):
             measure = partial(
                 slow_client, self.how, settings, write_limit, messages, self.keepalive
             )
-            yield _Step(f"slow client, {settings or 'off'}", measure)
+            name = f"slow client, {settings or 'off'}, {_limit('write_limit', write_limit)}"
+            yield _Step(name, measure)
 
     def _broadcasts(self) -> Iterator[_Step]:
         if self.how.implementation == "sync" and not hasattr(websockets.sync.server, "broadcast"):
