@@ -106,7 +106,8 @@ class Bomb(msgspec.Struct, frozen=True, kw_only=True):
     """What becomes of a message of zeros, and what the server allocated for it at most.
 
     `close_code` is that of the closing frame that answers it, None if it was accepted.
-    `bound_bytes` is `max_size` and what came over the wire.
+    `bound_bytes` is twice `max_size`, what is read at once, what came over the wire as it was read
+    and as it is parsed, and 16 KiB for closing the connection.
     """
 
     settings: DeflateSettings

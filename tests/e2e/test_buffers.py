@@ -106,7 +106,8 @@ RUNS: dict[str, tuple[str, ...]] = {
     "kept messages": ("kept.txt", *APPLICATION, "--handler", "handlers:keeps"),
     "bombs": ("--scenario", "bomb", "--max-size", "4KiB", "--max-size=64KiB", "--max-size=1MiB"),
     "broadcast": (
-        *("messages.txt", "--scenario", "broadcast", "--stuck", "1", "--fast", "1"),
+        # Large ones, so that the kernel's buffers are soon full on a busy machine, too.
+        *("kept.txt", "--scenario", "broadcast", "--stuck", "1", "--fast", "1"),
         # A ping would close the connection before much has been sent.
         *("--settings", "off", "--ping-interval", "none", "--ping-timeout", "none"),
     ),
@@ -500,7 +501,8 @@ def test_bombs_are_refused_at_the_cost_of_what_is_accepted(measured: Measured) -
         assert row.get("close_code") == (None if fits else 1009)
         assert 0 < row["peak_bytes"] <= row["bound_bytes"]
         # Nothing near what it would inflate to.
-        assert row["bound_bytes"] <= 2 * row["max_size"] + READ_BYTES + 2 * row["wire_bytes"]
+        read_bytes = READ_BYTES + 2 * row["wire_bytes"]
+        assert row["bound_bytes"] <= 2 * row["max_size"] + read_bytes + 16 * KIB
         if not row["is_fragmented"]:
             compressor = zlib.compressobj(wbits=-12, memLevel=5)
             deflated = compressor.compress(bytes(row["payload_bytes"]))
@@ -625,16 +627,16 @@ def test_a_broadcast_piles_up_for_those_that_are_stuck(measured: Measured) -> No
     # Next to nothing but that waits.
     assert row["stopped"] in ("bytes", "seconds")
     assert row["closing"]["states"] == {"OPEN": 1}
-    # All that was sent waits, but for what the kernel has taken: more and more, for a while.
-    sent = row["messages"] * FRAME_BYTES
+    # All that was sent waits: in the process, and in the kernel, which may take more for a while.
+    frame_bytes = statistics.fmean(map(len, KEPT)) + 4
+    sent = row["messages"] * frame_bytes
     assert row["growth_bytes_per_message"] is not None, row
-    late = min(0.3, 4 * MIB / sent)
-    assert 0.95 - late < row["growth_bytes_per_message"] / FRAME_BYTES < 1.05
-    assert 0.95 - late < row["buffered_bytes"] / sent < 1.01
+    assert 0.7 < row["growth_bytes_per_message"] / frame_bytes < 1.05
+    assert row["buffered_bytes"] + row["kernel_bytes"] == pytest.approx(sent, rel=0.02)
     assert row["kernel_bytes"] > 0
     assert row["resident_bytes"] > 0.8 * row["buffered_bytes"]
     printed = measured["broadcast"][0].stdout
-    assert f"{row['growth_bytes_per_message']:.0f} bytes" in printed
+    assert f"  {row['growth_bytes_per_message'] / KIB:.1f} KiB " in printed
     assert "1 fast, 1 stuck" in printed
 
 

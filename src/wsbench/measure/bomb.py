@@ -7,6 +7,8 @@ from wsbench.live.script import fragments, one
 from wsbench.settings import DeflateSettings
 
 _FRAGMENTS = 16
+# Exceptions with their tracebacks, a closing frame: 11 KiB were seen.
+_CLOSING_BYTES = 16 * 1024
 _SECONDS = 10.0
 
 
@@ -55,8 +57,10 @@ def bomb(
             is_fragmented=is_fragmented,
             close_code=client.close_code,
             peak_bytes=pressure.peak_bytes - before,
-            # What zlib makes, in pieces and joined; what was read, and what of it is being parsed.
-            bound_bytes=None
-            if max_size is None
-            else 2 * max_size + how.read_bytes + 2 * wire_bytes,
+            bound_bytes=None if max_size is None else _bound_bytes(how, max_size, wire_bytes),
         )
+
+
+def _bound_bytes(how: How, max_size: int, wire_bytes: int) -> int:
+    """What zlib makes, in pieces and joined; what was read, and is being parsed; and the end."""
+    return 2 * max_size + how.read_bytes + 2 * wire_bytes + _CLOSING_BYTES

@@ -222,7 +222,10 @@ def _bombs(rows: Sequence[Bomb]) -> Section:
             ]
             for row in rows
         ],
-        ["Bound: twice max_size, since zlib joins what it has made in pieces, and what was read."],
+        [
+            "Bound: twice max_size, since zlib joins what it has made in pieces, what was read, "
+            "and 16 KiB for closing the connection."
+        ],
     )
 
 
