@@ -3,15 +3,26 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.orphans import MARK, marked_environment, wait_for_no_process
 
 ROOT = Path(__file__).parent.parent.parent
 COMMAND = Path(sys.executable).parent / "wsbench"
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def no_orphans(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No process that a test started, directly or not, is left after it."""
+    mark = marked_environment()[MARK]
+    monkeypatch.setenv(MARK, mark)
+    yield
+    wait_for_no_process(mark)
 
 
 @pytest.fixture

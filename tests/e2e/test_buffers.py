@@ -18,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import time
-import uuid
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +29,10 @@ import pytest
 import websockets.asyncio.client
 import websockets.asyncio.server
 import websockets.sync.server
+
+from tests.e2e.orphans import MARK, marked_environment, wait_for_no_process
+
+pytestmark = pytest.mark.usefixtures("no_orphans")
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -125,36 +128,6 @@ def needs(*names: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("runs", [names], ids=[",".join(names)])
 
 
-def marked_environment() -> dict[str, str]:
-    return {**os.environ, "WSBENCH_TEST": str(uuid.uuid4())}
-
-
-def wait_for_no_process(mark: str) -> None:
-    deadline = time.monotonic() + 15
-    while left := [item for item in psutil.process_iter() if is_marked(item, mark)]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
-
-
-def is_marked(process: psutil.Process, mark: str) -> bool:
-    try:
-        return (
-            process.status() != psutil.STATUS_ZOMBIE
-            and process.environ().get("WSBENCH_TEST") == mark
-        )
-    except (psutil.Error, OSError):
-        return False
-
-
-@pytest.fixture(autouse=True)
-def no_orphans(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No process that a test started, directly or not, is left after it."""
-    mark = str(uuid.uuid4())
-    monkeypatch.setenv("WSBENCH_TEST", mark)
-    yield
-    wait_for_no_process(mark)
-
-
 def write_files(folder: Path) -> None:
     (folder / "messages.txt").write_text("\n".join(MESSAGES) + "\n")
     (folder / "kept.txt").write_text("\n".join(KEPT) + "\n")
@@ -193,7 +166,7 @@ def started(
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         yield Started(folder, {name: pool.submit(run, name) for name in RUNS if name in needed})
         pool.shutdown(cancel_futures=True)
-    wait_for_no_process(environment["WSBENCH_TEST"])
+    wait_for_no_process(environment[MARK])
 
 
 def make_certificate(folder: Path) -> None:

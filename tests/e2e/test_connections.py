@@ -11,8 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,8 @@ import pytest
 HERE = Path(__file__).parent
 BAD_SERVER = HERE.parent / "live" / "bad_server.py"
 DOCS_KIND = HERE.parent / "measure"
+pytestmark = pytest.mark.usefixtures("no_orphans")
+
 KIB = 1024
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -32,28 +33,6 @@ def port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as sock:
         number: int = sock.getsockname()[1]
         return number
-
-
-@pytest.fixture(autouse=True)
-def no_orphans(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No process that a test started, directly or not, is left after it."""
-    mark = str(uuid.uuid4())
-    monkeypatch.setenv("WSBENCH_TEST", mark)
-    yield
-    deadline = time.monotonic() + 15
-    while left := [item for item in psutil.process_iter() if is_marked(item, mark)]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
-
-
-def is_marked(process: psutil.Process, mark: str) -> bool:
-    try:
-        return (
-            process.status() != psutil.STATUS_ZOMBIE
-            and process.environ().get("WSBENCH_TEST") == mark
-        )
-    except (psutil.Error, OSError):
-        return False
 
 
 def mistakes(done: subprocess.CompletedProcess[str]) -> list[str]:
