@@ -205,10 +205,10 @@ def draw(results: Results) -> None:
     assert bound is not None
     axes.axhline(bound, color="0.4", linestyle="--")
     axes.annotate(
-        f"documented bound, max_queue × max_size = {binary_bytes(bound)}",
+        f"bound: max_queue × max_size = {binary_bytes(bound)}",
         (1, bound),
         xycoords=("axes fraction", "data"),
-        xytext=(-4, -13),
+        xytext=(-4, 4),
         textcoords="offset points",
         color="0.3",
         ha="right",

@@ -124,7 +124,7 @@ def test_the_plot_of_buffers_is_of_their_record() -> None:
     texts = {element.text for element in plot.iter("{http://www.w3.org/2000/svg}text")}
     record = load_results(ROOT / "results" / "buffers.json")
     assert record.buffers is not None
-    assert "documented bound, max_queue × max_size = 16 MiB" in texts
+    assert "bound: max_queue × max_size = 16 MiB" in texts
     assert {"zeros, 1 MiB", "binary, 1 MiB"} <= texts
 
 
