@@ -255,11 +255,10 @@ def measure_buffers(
     `app_bytes`, and all others without, and the limits are websockets' own. Slow readers are
     measured for every combination of settings, payload, `max_size` and `max_queue`; slow clients
     for every settings and `write_limit`, with this `keepalive`; all else has the first of limits
-    where it does not say so. `fast` and `stuck` clients are
-    broadcast to, at a `rate` of messages a second, or as fast as the former read. `app_connections`
-    are opened to the handler. With `receive_buffer`, the sockets of the server have that size
-    (SO_RCVBUF), and not what the system chooses. `burst` and `connections` are what limits are
-    advised for.
+    where it does not say so. `fast` and `stuck` clients are broadcast to, at a `rate` of messages a
+    second, or as fast as the former read. `app_connections` are opened to the handler. With
+    `receive_buffer`, the sockets of the server have that size (SO_RCVBUF), and not what the system
+    chooses. `burst` and `connections` are what limits are advised for.
 
     What has not been measured after `max_seconds` is left out, and the record is partial.
 
@@ -297,8 +296,6 @@ def measure_buffers(
         warnings=warnings,
     )
     _check(plan, max_seconds)
-    if handler is not None and app_bytes:
-        raise SettingsError("handler and app_bytes: choose one")
     if implementation == "sync" and write_limits is not None:
         raise SettingsError("write_limit: threads have no such limit; use asyncio")
     raise_descriptor_limit()
@@ -409,6 +406,8 @@ def _check(plan: _Plan, max_seconds: float) -> None:
     for payload in plan.payloads:
         if payload not in PAYLOADS:
             raise SettingsError(f"payload {payload!r}: choose one of {', '.join(PAYLOADS)}")
+    if plan.handler is not None and plan.app_bytes:
+        raise SettingsError("handler and app_bytes: choose one")
     received = plan.how.receive_buffer
     if received is not None and not 0 < received < _MOST_RECEIVED_BYTES:
         raise SettingsError(f"receive_buffer {received}: choose 1 to {_MOST_RECEIVED_BYTES - 1:,}")

@@ -163,10 +163,10 @@ class Broadcast(msgspec.Struct, frozen=True, kw_only=True):
     So many `messages` were broadcast in so many `seconds`. After `kernel_seconds`, the kernel took
     no more for the connections that are stuck, and the process' buffer of each grew, by bytes a
     second and a message; None if it did not come to that. In the end, `kernel_bytes` waited in the
-    kernel for each of them.
-    In the end, `buffered_bytes` waited for each of them, `fast_buffered_bytes` for each of the
-    others, and the process had grown by `resident_bytes` in all. `stopped` tells why it ended: the
-    time or the memory was up, broadcasting got stuck itself, or connections were closed.
+    kernel for each of them and `buffered_bytes` in the process, where `fast_buffered_bytes` waited
+    for each of the others, and the process had grown by `resident_bytes` in all. `stopped` tells
+    why it ended: the time or the memory was up, broadcasting got stuck itself, or connections were
+    closed.
     """
 
     settings: DeflateSettings | None
