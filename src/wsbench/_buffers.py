@@ -27,7 +27,7 @@ from wsbench.buffers import (
     SlowClient,
     SlowReader,
 )
-from wsbench.corpus.model import Corpus, Message
+from wsbench.corpus import AnyCorpus, Corpus, Message
 from wsbench.deflate import endpoint, frame
 from wsbench.environment import current_environment
 from wsbench.errors import MeasurementError, SettingsError
@@ -73,10 +73,14 @@ class _Step(NamedTuple):
 
 
 class _Plan(NamedTuple):
-    """What is measured, in rows of each scenario; `warnings` get what cannot be."""
+    """What is measured, in rows of each scenario; `warnings` get what cannot be.
+
+    Clients send the messages of one corpus, and the server those of the other.
+    """
 
     how: How
-    corpus: Corpus
+    from_clients: Corpus
+    from_server: Corpus
     settings: list[DeflateSettings | None]
     payloads: list[Payload]
     max_sizes: list[int | None]
@@ -107,7 +111,7 @@ class _Plan(NamedTuple):
             self.how,
             self.settings[0],
             self.write_limits[0],
-            self.corpus,
+            self.from_clients,
             burst=self.burst,
             connections=self.connections,
         )
@@ -127,7 +131,7 @@ class _Plan(NamedTuple):
             )
             if payload == "corpus" and self._is_too_large(name, settings, size):
                 continue
-            measure = partial(slow_reader, self.how, settings, limits, payload, self.corpus)
+            measure = partial(slow_reader, self.how, settings, limits, payload, self.from_clients)
             yield _Step(name, measure)
 
     def _bombs(self) -> Iterator[_Step]:
@@ -145,7 +149,7 @@ class _Plan(NamedTuple):
                 )
 
     def _slow_clients(self) -> Iterator[_Step]:
-        sent = _sent(self.corpus)
+        sent = _sent(self.from_server)
         rows = [(self.settings[0], self.write_limits[0], list[Message]())]
         rows += [(*row, sent) for row in product(self.settings, self.write_limits)]
         for settings, write_limit, messages in rows:
@@ -165,7 +169,7 @@ class _Plan(NamedTuple):
                 self.how,
                 settings,
                 self.write_limits[0],
-                _sent(self.corpus),
+                _sent(self.from_server),
                 self.keepalive,
                 fast=self.fast,
                 stuck=self.stuck,
@@ -180,7 +184,7 @@ class _Plan(NamedTuple):
             max_queue=self.max_queues[0],
             write_limit=self.write_limits[0],
         )
-        statistics = self.corpus.statistics()
+        statistics = self.from_clients.statistics()
         for settings in self.settings:
             if self._is_too_large("application", settings, limits.max_size):
                 continue
@@ -189,7 +193,7 @@ class _Plan(NamedTuple):
                 self.how,
                 settings,
                 limits,
-                self.corpus,
+                self.from_clients,
                 handler=self.handler,
                 app_bytes=self.app_bytes,
                 connections=self.app_connections,
@@ -208,10 +212,10 @@ class _Plan(NamedTuple):
         """
         if max_size is None:
             return False
-        largest = max(self.corpus.messages(), key=lambda message: len(message.data))
+        largest = max(self.from_clients.messages(), key=lambda message: len(message.data))
         size = len(largest.data)
         if settings is not None:
-            size = max(size, len(endpoint(settings).encode(frame(largest)).data))
+            size = max(size, len(endpoint(settings.one_way("client")).encode(frame(largest)).data))
         if size <= max_size:
             return False
         self._leave_out(
@@ -226,7 +230,7 @@ class _Plan(NamedTuple):
 
 
 def measure_buffers(
-    corpus: Corpus,
+    corpus: AnyCorpus,
     scenarios: Iterable[Scenario] | None = None,
     *,
     settings: Iterable[DeflateSettings | None] = (REFERENCE, None),
@@ -258,7 +262,8 @@ def measure_buffers(
     where it does not say so. `fast` and `stuck` clients are broadcast to, at a `rate` of messages a
     second, or as fast as the former read. `app_connections` are opened to the handler. With
     `receive_buffer`, the sockets of the server have that size (SO_RCVBUF), and not what the system
-    chooses. `burst` and `connections` are what limits are advised for.
+    chooses. `burst` and `connections` are what limits are advised for. Clients send what clients
+    sent in the corpus, and the server what servers did, if both are in it.
 
     What has not been measured after `max_seconds` is left out, and the record is partial.
 
@@ -269,7 +274,7 @@ def measure_buffers(
         SweepInterrupted: at Ctrl-C, with what was measured so far.
     """
     defaults = default_limits(implementation)
-    warnings: list[str] = []
+    warnings = list(corpus.remarks)
     records: list[_Record] = []
     begin = time.monotonic()
 
@@ -278,7 +283,8 @@ def measure_buffers(
 
     plan = _Plan(
         how=How(implementation, tls, Deadline(max_seconds, tick), receive_buffer),
-        corpus=corpus,
+        from_clients=corpus.sample.sent_by("client"),
+        from_server=corpus.sample.sent_by("server"),
         settings=_in_order(settings),
         payloads=_distinct(payloads),
         max_sizes=_distinct([defaults.max_size] if max_sizes is None else max_sizes),

@@ -12,7 +12,7 @@ from websockets.uri import WebSocketURI, parse_uri
 
 import wsbench
 from wsbench._sweep import Progress, SweepInterrupted, corpus_summary
-from wsbench.corpus.model import Corpus
+from wsbench.corpus import AnyCorpus, Corpus
 from wsbench.environment import available_cpus, current_environment
 from wsbench.errors import MeasurementError, SettingsError
 from wsbench.live.limits import (
@@ -89,7 +89,7 @@ Server = OwnServer | CommandServer | RunningServer
 
 
 def measure_connections(
-    corpus: Corpus,
+    corpus: AnyCorpus,
     offers: Iterable[Offer] | None = None,
     *,
     server: Server | None = None,
@@ -141,7 +141,8 @@ def measure_connections(
     warnings: list[str] = []
     if messages is None:
         messages, warnings = _default_messages(summary, connections)
-    warnings += _remarks(corpus, summary, connections)
+    sample = corpus.sample
+    warnings += [*corpus.remarks, *_remarks(sample, summary, connections)]
     uri = None if isinstance(server, OwnServer) else _parse_url(server.url)
     tls = server.tls is not None if isinstance(server, OwnServer) else bool(uri and uri.secure)
     _check_limits(server, rows, connections, processes, sources, tls=tls)
@@ -203,7 +204,7 @@ def measure_connections(
                 for live, resident in _measure(
                     target,
                     offer,
-                    corpus,
+                    sample,
                     clients,
                     connections=connections,
                     messages=messages,

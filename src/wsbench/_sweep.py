@@ -7,7 +7,7 @@ from concurrent.futures.process import BrokenProcessPool
 from typing import NamedTuple
 
 import wsbench
-from wsbench.corpus.model import Corpus
+from wsbench.corpus import AnyCorpus
 from wsbench.environment import current_environment
 from wsbench.errors import CorpusError, MeasurementError, SettingsError
 from wsbench.machine import available_bytes
@@ -66,7 +66,7 @@ class SweepInterrupted(KeyboardInterrupt):
 
 
 def sweep(
-    corpus: Corpus,
+    corpus: AnyCorpus,
     settings: Iterable[DeflateSettings | None] = LADDER,
     *,
     reference: DeflateSettings = REFERENCE,
@@ -86,7 +86,8 @@ def sweep(
     The reference and the disabled row (settings None) are always among the rows. Sizes are always
     measured, by `jobs` processes; memory per connection and times can be left out. With `resident`,
     some live connections tell what each of them holds of physical memory. `progress` is called now
-    and then.
+    and then. Of a corpus that is not held in memory, times and resident memory are measured by its
+    sample.
 
     Times are measured for each number of `connections`: 1 and 1,000 unless given, or fewer than
     1,000 where their contexts would not fit into memory. More than one are used in turn; with the
@@ -112,19 +113,20 @@ def sweep(
     if jobs < 1:
         raise SettingsError(f"jobs {jobs}: choose a number from 1")
     summary, environment = corpus_summary(corpus), current_environment()
-    timing, warnings = None, list[str]()
+    timing, warnings = None, list[str](corpus.remarks)
     if time:
         if traffic not in TRAFFICS:
             raise SettingsError(f"traffic {traffic!r}: choose one of {', '.join(TRAFFICS)}")
         if not 0 < precision < math.inf:
             raise SettingsError(f"precision {precision}: choose a finite number above 0")
-        numbers, warnings = _choose_connections(summary, compressing, connections)
+        numbers, changes = _choose_connections(summary, compressing, connections)
+        warnings += changes
         if max_seconds is None:
             max_seconds = len(numbers) * max(_SECONDS, _SECONDS_A_ROW * len(compressing))
         if not 0 < max_seconds < math.inf:
             raise SettingsError(f"max_seconds {max_seconds}: choose a finite number above 0")
         timing = Timing(
-            corpus,
+            corpus.sample,
             compressing,
             reference,
             connections=numbers,
@@ -178,7 +180,7 @@ def sweep(
                 memories[item] = of_item
                 progress(Progress("memory", len(memories) / len(rows)))
         if resident:
-            for item, estimate in measure_resident(corpus, rows):
+            for item, estimate in measure_resident(corpus.sample, rows):
                 residents[item] = estimate
                 progress(Progress("resident", len(residents) / len(rows)))
     except KeyboardInterrupt:
@@ -240,7 +242,7 @@ def _choose_connections(
 
 
 def _sizes(
-    corpus: Corpus, rows: Sequence[DeflateSettings | None], jobs: int
+    corpus: AnyCorpus, rows: Sequence[DeflateSettings | None], jobs: int
 ) -> Iterator[list[tuple[DeflateSettings | None, Size]]]:
     """The sizes of all rows, some at a time, as they are measured."""
     workers = min(jobs, len(rows))
@@ -261,7 +263,7 @@ def _sizes(
             ) from error
 
 
-def corpus_summary(corpus: Corpus) -> CorpusSummary:
+def corpus_summary(corpus: AnyCorpus) -> CorpusSummary:
     """What a record says of the corpus.
 
     Raises:
@@ -277,4 +279,6 @@ def corpus_summary(corpus: Corpus) -> CorpusSummary:
         messages=statistics.messages,
         bytes=statistics.bytes,
         streams=statistics.streams,
+        connections=statistics.connections,
+        directions=statistics.directions,
     )

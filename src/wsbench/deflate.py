@@ -10,7 +10,7 @@ from websockets.extensions.permessage_deflate import (
 from websockets.frames import Frame, Opcode
 from websockets.headers import parse_extension
 
-from wsbench.corpus.model import Message
+from wsbench.corpus.model import DIRECTIONS, Message
 from wsbench.settings import BROWSER, DeflateSettings, Offer, Strategy
 
 _ZLIB_STRATEGIES: dict[Strategy, int] = {
@@ -23,12 +23,12 @@ _ZLIB_STRATEGIES: dict[Strategy, int] = {
 
 
 def endpoint(settings: DeflateSettings) -> PerMessageDeflate:
-    """A fresh endpoint; both ends of a connection are alike, since settings hold both ways."""
+    """A fresh endpoint of a server; with the same window bits both ways, also one of a client."""
     return PerMessageDeflate(
         remote_no_context_takeover=not settings.context_takeover,
         local_no_context_takeover=not settings.context_takeover,
-        remote_max_window_bits=settings.window_bits,
-        local_max_window_bits=settings.window_bits,
+        remote_max_window_bits=settings.window_bits_of("client"),
+        local_max_window_bits=settings.window_bits_of("server"),
         compress_settings=_compress_settings(settings),
     )
 
@@ -43,8 +43,8 @@ def server_factory(settings: DeflateSettings) -> ServerPerMessageDeflateFactory:
     return ServerPerMessageDeflateFactory(
         server_no_context_takeover=not settings.context_takeover,
         client_no_context_takeover=not settings.context_takeover,
-        server_max_window_bits=settings.window_bits,
-        client_max_window_bits=settings.window_bits,
+        server_max_window_bits=settings.window_bits_of("server"),
+        client_max_window_bits=settings.window_bits_of("client"),
         compress_settings=_compress_settings(settings),
         require_client_max_window_bits=True,
     )
@@ -55,8 +55,8 @@ def client_factory(settings: DeflateSettings) -> ClientPerMessageDeflateFactory:
     return ClientPerMessageDeflateFactory(
         server_no_context_takeover=not settings.context_takeover,
         client_no_context_takeover=not settings.context_takeover,
-        server_max_window_bits=settings.window_bits,
-        client_max_window_bits=settings.window_bits,
+        server_max_window_bits=settings.window_bits_of("server"),
+        client_max_window_bits=settings.window_bits_of("client"),
         compress_settings=_compress_settings(settings),
     )
 
@@ -93,9 +93,9 @@ def is_negotiated(settings: DeflateSettings | None, header: str) -> bool:
     if settings is None or not agreed:
         return settings is None and not agreed
     return all(
-        int(agreed[0].get(f"{side}_max_window_bits") or 15) == settings.window_bits
+        int(agreed[0].get(f"{side}_max_window_bits") or 15) == settings.window_bits_of(side)
         and (f"{side}_no_context_takeover" in agreed[0]) != settings.context_takeover
-        for side in ("server", "client")
+        for side in DIRECTIONS
     )
 
 

@@ -3,22 +3,24 @@
 import errno
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 
-def read_stdin() -> bytes:
-    """All of standard input.
+def standard_input() -> BinaryIO:
+    """Standard input, as bytes.
 
     Raises:
-        OSError: if it is closed or cannot be read.
+        OSError: if it is closed.
     """
     # Python leaves no stream where the descriptor was closed.
     if sys.stdin is None:
         raise OSError(errno.EBADF, "it is closed")
-    return sys.stdin.buffer.read()
+    return sys.stdin.buffer
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | Iterable[bytes]) -> None:
     """Replace the file at `path` by `data` at once: a reader sees the old bytes or the new ones.
 
     A symbolic link is followed. A device or pipe, which cannot be replaced, is written to.
@@ -26,8 +28,10 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         OSError: if it cannot be written; what was there before is then untouched.
     """
+    chunks = [data] if isinstance(data, bytes) else data
     if path.exists() and not path.is_file():
-        path.write_bytes(data)
+        with path.open("wb") as file:
+            file.writelines(chunks)
         return
     target = Path(os.path.realpath(path))
     draft = _draft(target)
@@ -35,7 +39,7 @@ def write_atomically(path: Path, data: bytes) -> None:
         with draft.open("xb") as file:
             if target.exists():
                 draft.chmod(target.stat().st_mode & 0o7777)
-            file.write(data)
+            file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(target)

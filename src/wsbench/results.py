@@ -10,7 +10,7 @@ from wsbench.buffers import Buffers
 from wsbench.environment import Environment
 from wsbench.errors import ResultsError
 from wsbench.files import write_atomically
-from wsbench.settings import DeflateSettings, Implementation, Offer
+from wsbench.settings import DeflateSettings, Direction, Implementation, Offer
 
 # Whether all connections send the same message, or each its own.
 Traffic = Literal["independent", "broadcast"]
@@ -24,13 +24,19 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class CorpusSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """Which messages were measured; `sha256` is a digest of the messages, not of the file."""
+    """Which messages were measured; `sha256` is a digest of the messages, not of the file.
+
+    They are the `streams` of so many `connections`, sent by the sides in `directions`; older
+    records do not say so.
+    """
 
     name: str
     sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     messages: Annotated[int, msgspec.Meta(ge=1)]
     bytes: Count
     streams: Annotated[int, msgspec.Meta(ge=1)]
+    connections: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    directions: tuple[Direction, ...] = ()
 
 
 class Memory(msgspec.Struct, frozen=True, kw_only=True):

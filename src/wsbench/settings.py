@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Annotated, Literal, get_args
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from wsbench.errors import SettingsError
 
@@ -18,6 +19,9 @@ IMPLEMENTATIONS: tuple[Implementation, ...] = get_args(Implementation)
 WINDOW_BITS = range(9, 16)
 MEMORY_LEVELS = range(1, 10)
 LEVELS = range(10)
+
+# Who sends: what a server sends, and what a client does, is compressed apart.
+Direction = Literal["server", "client"]
 
 
 def _check(what: str, value: int, allowed: range) -> None:
@@ -33,6 +37,9 @@ class DeflateSettings(msgspec.Struct, frozen=True):
     compressing side alone. Level 6 is what zlib's Z_DEFAULT_COMPRESSION means. "Compression
     disabled" is no point of this space: wherever settings may be `off`, it is None.
 
+    `client_window_bits` are those of what clients send, `window_bits` of what servers send; they
+    are negotiated apart, and unset where they are the same.
+
     Raises:
         SettingsError: if a value is out of range.
     """
@@ -42,13 +49,19 @@ class DeflateSettings(msgspec.Struct, frozen=True):
     level: Annotated[int, msgspec.Meta(ge=LEVELS[0], le=LEVELS[-1])] = 6
     strategy: Strategy = "default"
     context_takeover: bool = True
+    client_window_bits: (
+        Annotated[int, msgspec.Meta(ge=WINDOW_BITS[0], le=WINDOW_BITS[-1])] | UnsetType
+    ) = UNSET
 
     def __post_init__(self) -> None:
-        if self.window_bits == 8:
-            raise SettingsError(
-                "window bits 8: zlib cannot produce it for raw deflate; choose 9 to 15"
-            )
-        _check("window bits", self.window_bits, WINDOW_BITS)
+        if self.client_window_bits == self.window_bits:
+            msgspec.structs.force_setattr(self, "client_window_bits", UNSET)
+        for bits in (self.window_bits, self.window_bits_of("client")):
+            if bits == 8:
+                raise SettingsError(
+                    "window bits 8: zlib cannot produce it for raw deflate; choose 9 to 15"
+                )
+            _check("window bits", bits, WINDOW_BITS)
         _check("memory level", self.memory_level, MEMORY_LEVELS)
         _check("level", self.level, LEVELS)
         if self.strategy not in STRATEGIES:
@@ -68,20 +81,44 @@ class DeflateSettings(msgspec.Struct, frozen=True):
             raise SettingsError(f"settings {text!r}: write WINDOW_BITS/MEMORY_LEVEL, such as 12/5")
         level, context_takeover = 6, True
         strategy: Strategy = "default"
+        client_window_bits: int | UnsetType = UNSET
         for variant in map(str.strip, variants):
-            word, _, number = variant.partition(" ")
+            word, _, number = variant.rpartition(" ")
             if variant in STRATEGIES:
                 strategy = STRATEGIES[STRATEGIES.index(variant)]
             elif variant == "no context takeover":
                 context_takeover = False
             elif word == "level" and _is_number(number):
                 level = int(number)
+            elif word == "client window bits" and _is_number(number):
+                client_window_bits = int(number)
             else:
                 raise SettingsError(
                     f"settings {text!r}: {variant!r} is none of level N, no context takeover, "
-                    f"{', '.join(STRATEGIES)}"
+                    f"client window bits N, {', '.join(STRATEGIES)}"
                 )
-        return cls(int(window_bits), int(memory_level), level, strategy, context_takeover)
+        return cls(
+            int(window_bits),
+            int(memory_level),
+            level,
+            strategy,
+            context_takeover,
+            client_window_bits,
+        )
+
+    def window_bits_of(self, direction: Direction) -> int:
+        """The window bits of what one side sends."""
+        if direction == "server" or self.client_window_bits is UNSET:
+            return self.window_bits
+        return self.client_window_bits
+
+    def one_way(self, direction: Direction) -> "DeflateSettings":
+        """The same window bits both ways: those of what one side sends."""
+        if self.client_window_bits is UNSET:
+            return self
+        return msgspec.structs.replace(
+            self, window_bits=self.window_bits_of(direction), client_window_bits=UNSET
+        )
 
     @property
     def variant(self) -> str:
@@ -93,6 +130,8 @@ class DeflateSettings(msgspec.Struct, frozen=True):
             parts.append(self.strategy)
         if not self.context_takeover:
             parts.append("no context takeover")
+        if self.client_window_bits is not UNSET:
+            parts.append(f"client window bits {self.client_window_bits}")
         return ", ".join(parts)
 
     def __str__(self) -> str:
@@ -147,17 +186,20 @@ def vary(
     levels: Iterable[int],
     strategies: Iterable[Strategy],
     context_takeover: bool,
+    client_window_bits: Iterable[int | UnsetType] = (UNSET,),
 ) -> list[DeflateSettings]:
-    """Each of the settings with every level and strategy, in table order.
+    """Each of the settings with every level, strategy and client window bits, in table order.
 
     Raises:
         SettingsError: if a value is out of range.
     """
-    variants = list(itertools.product(levels, strategies))
+    variants = list(itertools.product(levels, strategies, client_window_bits))
     return in_table_order(
-        DeflateSettings(item.window_bits, item.memory_level, level, strategy, context_takeover)
+        DeflateSettings(
+            item.window_bits, item.memory_level, level, strategy, context_takeover, client_bits
+        )
         for item in settings
-        for level, strategy in variants
+        for level, strategy, client_bits in variants
     )
 
 
@@ -171,6 +213,7 @@ def in_table_order(settings: Iterable[DeflateSettings]) -> list[DeflateSettings]
             not item.context_takeover,
             item.level,
             STRATEGIES.index(item.strategy),
+            -item.window_bits_of("client"),
         ),
     )
 

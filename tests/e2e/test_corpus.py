@@ -24,7 +24,7 @@ def test_info_describes_a_corpus(wsbench: Run, tmp_path: Path) -> None:
         "Message size: min 10, median 30, p95 4,000, max 4,000 bytes",
     ]
     described = json.loads(wsbench("corpus", "info", "mixed", "--format", "json").stdout)
-    assert described["p95_bytes"] == 4000
+    assert described["statistics"]["p95_bytes"] == 4000
     assert done.stdout.splitlines()[5] == f"SHA-256:      {described['sha256']}"
 
 

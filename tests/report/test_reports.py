@@ -138,6 +138,7 @@ def test_csv_holds_every_number_in_its_base_unit(results: Results) -> None:
         "level": "6",
         "strategy": "default",
         "context_takeover": "True",
+        "client_window_bits": "15",
         "reference": "False",
         "connection_bytes": "323584",
         "connection_stdev_bytes": "512",

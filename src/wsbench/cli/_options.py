@@ -6,8 +6,8 @@ from typing import TypeVar
 
 import click
 
+from wsbench.corpus import DIRECTIONS, AnyCorpus, load_corpus
 from wsbench.corpus import FORMATS as CORPUS_FORMATS
-from wsbench.corpus import Corpus, load_corpus
 from wsbench.corpus.kinds import generate
 from wsbench.errors import SettingsError
 from wsbench.report import FORMATS as REPORT_FORMATS
@@ -16,6 +16,7 @@ from wsbench.settings import (
     MEMORY_LEVELS,
     WINDOW_BITS,
     DeflateSettings,
+    Direction,
     cross,
     parse_numbers,
 )
@@ -69,7 +70,7 @@ def tls_context(certificate: str, key: str) -> ssl.SSLContext:
     return context
 
 
-def corpus_or_chat(path: str | None, format: str | None) -> Corpus:
+def corpus_or_chat(path: str | None, format: str | None, direction: Direction | None) -> AnyCorpus:
     """The corpus that is given, or messages of a chat.
 
     Raises:
@@ -77,7 +78,7 @@ def corpus_or_chat(path: str | None, format: str | None) -> Corpus:
     """
     if path is None:
         return generate("chat", messages=1000, seed=0)
-    return load_corpus(path, format)
+    return load_corpus(path, format, direction)
 
 
 def points(
@@ -99,6 +100,15 @@ corpus_format_option = click.option(
     "--corpus-format",
     type=click.Choice(CORPUS_FORMATS),
     help="What CORPUS is; default: recognised by its content, then by its extension.",
+)
+
+direction_option = click.option(
+    "--direction",
+    type=click.Choice((*DIRECTIONS, "both")),
+    default="both",
+    show_default=True,
+    callback=lambda _, __, value: None if value == "both" else value,
+    help="Take only the messages that servers, or clients, send.",
 )
 
 implementation_option = click.option(

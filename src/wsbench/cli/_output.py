@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
@@ -64,11 +65,24 @@ def emit(text: str, path: str | None = None) -> None:
         raise ResultsError(f"{path}: {error.strerror}; name another place") from error
 
 
+def emit_bytes(chunks: Iterable[bytes]) -> None:
+    """Print bytes as they are made.
+
+    Raises:
+        ResultsError: if standard output cannot be written to.
+    """
+    _write(lambda: sys.stdout.buffer.writelines(chunks))
+
+
 def _print(text: str) -> None:
+    _write(lambda: sys.stdout.write(text))
+
+
+def _write(write: Callable[[], object]) -> None:
     if sys.stdout is None:
         raise ResultsError("standard output is closed; pass --output FILE")
     try:
-        sys.stdout.write(text)
+        write()
         sys.stdout.flush()
     except OSError as error:
         discard_output()

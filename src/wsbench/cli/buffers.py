@@ -9,6 +9,7 @@ from wsbench.cli._measure import measure
 from wsbench.cli._options import (
     corpus_format_option,
     corpus_or_chat,
+    direction_option,
     implementation_option,
     output_option,
     parsed,
@@ -24,6 +25,7 @@ from wsbench.report import BUFFERS_FORMATS, render
 from wsbench.settings import (
     REFERENCE,
     DeflateSettings,
+    Direction,
     Implementation,
     parse_settings,
 )
@@ -32,6 +34,7 @@ from wsbench.settings import (
 @click.command()
 @click.argument("corpus_path", metavar="[CORPUS]", required=False)
 @corpus_format_option
+@direction_option
 @click.option(
     "--scenario",
     "scenarios",
@@ -191,6 +194,7 @@ from wsbench.settings import (
 def buffers(
     corpus_path: str | None,
     corpus_format: str | None,
+    direction: Direction | None,
     scenarios: tuple[Scenario, ...],
     settings: list[DeflateSettings | None],
     payloads: tuple[Payload, ...],
@@ -245,7 +249,7 @@ def buffers(
         raise click.UsageError("--handler and --app-bytes are for --scenario application")
     if handler is not None and not all(handler.partition(":")):
         raise click.UsageError(f"--handler {handler}: write MODULE:FUNCTION, such as chat:handler")
-    corpus = corpus_or_chat(corpus_path, corpus_format)
+    corpus = corpus_or_chat(corpus_path, corpus_format, direction)
     return measure(
         lambda progress: measure_buffers(
             corpus,

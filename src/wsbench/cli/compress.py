@@ -1,6 +1,7 @@
 """wsbench compress: sweep a corpus, print the table."""
 
 import click
+from msgspec import UNSET
 
 from wsbench._sweep import sweep
 from wsbench.cli._measure import measure
@@ -8,6 +9,7 @@ from wsbench.cli._options import (
     corpus_argument,
     corpus_format_option,
     decode_option,
+    direction_option,
     format_option,
     memory_level_option,
     output_option,
@@ -27,6 +29,7 @@ from wsbench.settings import (
     REFERENCE,
     STRATEGIES,
     DeflateSettings,
+    Direction,
     Strategy,
     parse_numbers,
     vary,
@@ -36,6 +39,7 @@ from wsbench.settings import (
 @click.command()
 @corpus_argument
 @corpus_format_option
+@direction_option
 @window_bits_option
 @memory_level_option
 @click.option(
@@ -66,6 +70,13 @@ from wsbench.settings import (
     default=str(REFERENCE),
     show_default=True,
     help="What the 'vs.' columns compare with.",
+)
+@click.option(
+    "--client-window-bits",
+    callback=parsed(parse_numbers),
+    metavar="RANGE",
+    show_default="the same as Window Bits",
+    help="Window Bits of what clients send, where they differ, such as 9-15.",
 )
 @click.option("--no-memory", is_flag=True, help="Do not measure memory.")
 @click.option(
@@ -120,11 +131,13 @@ from wsbench.settings import (
 def compress(
     corpus_path: str,
     corpus_format: str | None,
+    direction: Direction | None,
     window_bits: list[int] | None,
     memory_level: list[int] | None,
     levels: list[int],
     strategies: tuple[Strategy, ...],
     no_context_takeover: bool,
+    client_window_bits: list[int] | None,
     reference: DeflateSettings,
     no_memory: bool,
     resident: bool,
@@ -155,8 +168,9 @@ def compress(
         levels=levels,
         strategies=strategies,
         context_takeover=not no_context_takeover,
+        client_window_bits=client_window_bits or (UNSET,),
     )
-    corpus = load_corpus(corpus_path, corpus_format)
+    corpus = load_corpus(corpus_path, corpus_format, direction)
 
     return measure(
         lambda progress: sweep(

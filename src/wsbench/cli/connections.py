@@ -17,6 +17,7 @@ from wsbench.cli._measure import measure
 from wsbench.cli._options import (
     corpus_format_option,
     corpus_or_chat,
+    direction_option,
     format_option,
     implementation_option,
     memory_level_option,
@@ -33,7 +34,7 @@ from wsbench.cli._output import check_targets
 from wsbench.errors import SettingsError
 from wsbench.live.target import Tls
 from wsbench.report import render
-from wsbench.settings import Implementation, Offer, parse_offer
+from wsbench.settings import Direction, Implementation, Offer, parse_offer
 
 
 def _parse_source(text: str) -> str:
@@ -46,6 +47,7 @@ def _parse_source(text: str) -> str:
 @click.command()
 @click.argument("corpus_path", metavar="[CORPUS]", required=False)
 @corpus_format_option
+@direction_option
 @click.option(
     "-n",
     "--connections",
@@ -129,6 +131,7 @@ def _parse_source(text: str) -> str:
 def connections(
     corpus_path: str | None,
     corpus_format: str | None,
+    direction: Direction | None,
     connections: int,
     messages: int | None,
     window_bits: list[int] | None,
@@ -175,7 +178,7 @@ def connections(
     if ca is not None and not Path(ca).is_file():
         raise click.UsageError(f"--ca {ca}: no such file; name a PEM file")
     offers = [*offers, *(points(window_bits, memory_level) or [])]
-    corpus = corpus_or_chat(corpus_path, corpus_format)
+    corpus = corpus_or_chat(corpus_path, corpus_format, direction)
     return measure(
         lambda progress: measure_connections(
             corpus,

@@ -1,26 +1,35 @@
-"""wsbench corpus: describe a corpus, or generate one."""
+"""wsbench corpus: describe a corpus, convert one, or generate one."""
 
+import sys
 from pathlib import Path
 
 import click
 import msgspec
 
-from wsbench.cli import EXIT_DONE
-from wsbench.cli._options import corpus_argument, corpus_format_option
-from wsbench.cli._output import emit
-from wsbench.corpus import FORMATS, load_corpus, serialise, write_corpus
+from wsbench.cli import EXIT_DONE, remark
+from wsbench.cli._options import (
+    corpus_argument,
+    corpus_format_option,
+    direction_option,
+    quiet_option,
+)
+from wsbench.cli._output import emit, emit_bytes, is_same_file
+from wsbench.corpus import FORMATS, AnyCorpus, load_corpus, serialise, write_corpus
 from wsbench.corpus.kinds import KINDS, generate
-from wsbench.corpus.model import Corpus
+from wsbench.measure.description import describe
+from wsbench.report.corpus import render_description
+from wsbench.settings import Direction
 
 
 @click.group(no_args_is_help=False)
 def corpus() -> None:
-    """Describe a corpus, or generate one."""
+    """Describe a corpus, convert one, or generate one."""
 
 
-@corpus.command(short_help="Say what is in CORPUS.")
+@corpus.command(short_help="Say what is in CORPUS, and what Window Bits would buy.")
 @corpus_argument
 @corpus_format_option
+@direction_option
 @click.option(
     "--format",
     "format",
@@ -29,10 +38,78 @@ def corpus() -> None:
     show_default=True,
     help="How the description is printed.",
 )
-def info(corpus_path: str, corpus_format: str | None, format: str) -> int:
-    """Say what is in CORPUS: how many messages, of which sizes, text or binary."""
-    loaded = load_corpus(corpus_path, corpus_format)
-    emit(_as_json(loaded) if format == "json" else _as_text(loaded))
+@quiet_option
+def info(
+    corpus_path: str,
+    corpus_format: str | None,
+    direction: Direction | None,
+    format: str,
+    quiet: bool,
+) -> int:
+    """Say what is in CORPUS, and what Window Bits would buy.
+
+    How many messages of which sizes who sends on how many connections, how even their bytes are,
+    how far back what deflate finds again lies, and which settings of the ladder that suggests, by
+    bytes alone. Memory and time are what wsbench compress measures.
+    """
+    loaded = load_corpus(corpus_path, corpus_format, direction)
+    _remark_all(loaded, quiet)
+    description = describe(loaded)
+    if format == "json":
+        emit(msgspec.json.format(msgspec.json.encode(description), indent=2).decode() + "\n")
+    else:
+        emit(render_description(description, blocks=_can_print("█")))
+    return EXIT_DONE
+
+
+@corpus.command(short_help="Write CORPUS in another format.")
+@corpus_argument
+@click.argument("target", metavar="TARGET")
+@corpus_format_option
+@direction_option
+@click.option(
+    "--to",
+    "target_format",
+    type=click.Choice(FORMATS),
+    help="The format of TARGET; default: by its extension.",
+)
+@click.option("--force", is_flag=True, help="Replace TARGET if it is a file that exists.")
+@quiet_option
+def convert(
+    corpus_path: str,
+    target: str,
+    corpus_format: str | None,
+    direction: Direction | None,
+    target_format: str | None,
+    force: bool,
+    quiet: bool,
+) -> int:
+    """Write CORPUS in another format; its messages stay the same to the byte.
+
+    TARGET is a new file or a directory: .capture.jsonl, .har, .json, .jsonl, .txt, or without an
+    extension; .gz packs it; - is standard output. Captures and HAR files hold everything. The
+    others hold what one side sends on one connection, text only but for directories; what they
+    cannot hold is refused. With --direction, they take what that side sends.
+
+    \b
+    wsbench corpus convert session.har session.capture.jsonl
+    wsbench corpus convert session.har messages/ --to directory --direction server
+    """
+    if target != "-" and corpus_path != "-" and is_same_file(target, corpus_path):
+        raise click.UsageError(f"{target}: that is CORPUS; name another target")
+    path = Path(target)
+    if target != "-" and path.is_file() and not force:
+        raise click.UsageError(f"{target}: exists; name another target, or pass --force")
+    loaded = load_corpus(corpus_path, corpus_format, direction)
+    _remark_all(loaded, quiet)
+    # Who takes what clients send into a format that does not say who sends knows it.
+    forget = direction is not None
+    if target == "-":
+        if target_format is None or target_format == "directory":
+            raise click.UsageError("standard output needs --to, with the format of a file")
+        emit_bytes(serialise(loaded, target_format, forget_direction=forget))
+    else:
+        write_corpus(loaded, path, target_format, forget_direction=forget)
     return EXIT_DONE
 
 
@@ -41,7 +118,8 @@ def info(corpus_path: str, corpus_format: str | None, format: str) -> int:
 @click.option("--messages", type=click.IntRange(min=1), default=1000, show_default=True)
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
-    "--corpus-format",
+    "--to",
+    "target_format",
     type=click.Choice(FORMATS),
     help="How it is written; default: by the extension of --output, lines on standard output.",
 )
@@ -52,7 +130,7 @@ def info(corpus_path: str, corpus_format: str | None, format: str) -> int:
     help="A file (.json, .jsonl, .txt; .gz packs it) or a new directory.",
 )
 def generate_(
-    kind: str, messages: int, seed: int, corpus_format: str | None, output: str | None
+    kind: str, messages: int, seed: int, target_format: str | None, output: str | None
 ) -> int:
     """Make messages of a KIND; the same number and seed give the same messages.
 
@@ -66,41 +144,25 @@ def generate_(
     """
     generated = generate(kind, messages=messages, seed=seed)
     if output is not None and output != "-":
-        write_corpus(generated, Path(output), corpus_format)
-    elif corpus_format == "directory":
+        write_corpus(generated, Path(output), target_format)
+    elif target_format == "directory":
         raise click.UsageError("a directory needs a name; pass --output PATH")
     else:
-        emit(serialise(generated, corpus_format or "lines").decode())
+        emit_bytes(serialise(generated, target_format or "lines"))
     return EXIT_DONE
 
 
-def _as_text(corpus: Corpus) -> str:
-    statistics = corpus.statistics()
-    if not statistics.binary_messages:
-        content = "text"
-    elif not statistics.text_messages:
-        content = "binary"
-    else:
-        content = f"{statistics.text_messages:,} text, {statistics.binary_messages:,} binary"
-    directions = sorted({stream.direction for stream in corpus.streams})
-    rows = {
-        "Corpus": corpus.name,
-        "Messages": f"{statistics.messages:,} ({content})",
-        "Bytes": f"{statistics.bytes:,}",
-        "Streams": f"{statistics.streams:,}, sent by the {' and the '.join(directions)}",
-        "Message size": (
-            f"min {statistics.min_bytes:,}, median {statistics.median_bytes:,}, "
-            f"p95 {statistics.p95_bytes:,}, max {statistics.max_bytes:,} bytes"
-        ),
-        "SHA-256": corpus.sha256(),
-    }
-    return "".join(f"{name + ':':14}{value}\n" for name, value in rows.items())
+def _remark_all(loaded: AnyCorpus, quiet: bool) -> None:
+    """Say what was left out when a corpus was read."""
+    if not quiet:
+        for text in loaded.remarks:
+            remark(f"warning: {text}")
 
 
-def _as_json(corpus: Corpus) -> str:
-    described = {
-        "name": corpus.name,
-        "sha256": corpus.sha256(),
-        **msgspec.structs.asdict(corpus.statistics()),
-    }
-    return msgspec.json.format(msgspec.json.encode(described), indent=2).decode() + "\n"
+def _can_print(character: str) -> bool:
+    """Whether standard output has a form for a character."""
+    try:
+        character.encode(getattr(sys.stdout, "encoding", None) or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

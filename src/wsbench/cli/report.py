@@ -5,7 +5,7 @@ import click
 from wsbench.cli import EXIT_DONE, remark
 from wsbench.cli._options import decode_option, format_option, output_option
 from wsbench.cli._output import check_target, emit
-from wsbench.files import read_stdin
+from wsbench.files import standard_input
 from wsbench.report import render
 from wsbench.results import load_results, parse_results
 
@@ -22,7 +22,7 @@ def report(result: str, decode: bool, format: str, output: str | None) -> int:
     """
     check_target("--output", output, result)
     if result == "-":
-        results = parse_results(read_stdin(), "standard input")
+        results = parse_results(standard_input().read(), "standard input")
     else:
         results = load_results(result)
     emit(render(results, format, decode=decode), output)

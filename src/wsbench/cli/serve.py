@@ -133,7 +133,7 @@ def serve(
         raise click.UsageError("--reply corpus and --corpus CORPUS need each other")
     replies = None
     if corpus_path is not None:
-        replies = list(load_corpus(corpus_path).messages())
+        replies = list(load_corpus(corpus_path).sample.sent_by("server").messages())
     given: dict[str, float | None] = {
         "max_size": max_size,
         "max_queue": max_queue,

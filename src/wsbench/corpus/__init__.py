@@ -1,45 +1,70 @@
 """Corpora: where the messages come from, which format a file has, and how it is read."""
 
-import gzip
 import io
-from collections.abc import Callable, Sequence
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from wsbench.corpus import directory_format, json_format, lines_format
-from wsbench.corpus.model import Corpus, Direction, Message, Statistics, Stream
-from wsbench.corpus.source import Source, read_source
+import msgspec
+
+from wsbench.corpus import (
+    capture_format,
+    directory_format,
+    har_format,
+    json_format,
+    lines_format,
+)
+from wsbench.corpus.model import (
+    DIRECTIONS,
+    Corpus,
+    Event,
+    Message,
+    Statistics,
+    Stream,
+)
+from wsbench.corpus.source import HELD_BYTES, File, Source, is_url, read_source, spool_file
+from wsbench.corpus.streamed import AnyCorpus, StreamedCorpus
 from wsbench.errors import CorpusError
 from wsbench.files import write_atomically
+from wsbench.settings import Direction
 
 __all__ = [
+    "DIRECTIONS",
     "FORMATS",
+    "AnyCorpus",
     "Corpus",
     "Direction",
+    "Event",
     "Message",
     "Statistics",
     "Stream",
+    "StreamedCorpus",
     "load_corpus",
     "write_corpus",
 ]
 
-FORMATS = ("json", "lines", "directory")
+FORMATS = ("json", "lines", "directory", "har", "capture")
 
-_PARSERS: dict[str, Callable[[bytes, str], list[Message]]] = {
-    "json": json_format.parse,
-    "lines": lines_format.parse,
-}
-_SERIALISERS: dict[str, Callable[[Sequence[Message]], bytes]] = {
-    "json": json_format.serialise,
-    "lines": lines_format.serialise,
-}
 _LINES_EXTENSIONS = frozenset({".jsonl", ".ndjson", ".txt", ".log"})
+# The beginning of a HAR file and of a capture, and of a zip archive.
+_HAR_HEAD = re.compile(rb'\s*\{\s*"log"\s*:\s*\{')
+_CAPTURE_HEAD = re.compile(rb'\s*\{[^\n]*"schema"\s*:\s*"wsbench\.capture/')
+_ZIP_MAGIC = b"PK\x03\x04"
+
+# What a reader calls with what was left out.
+Remark = Callable[[str], None]
 
 
-def load_corpus(path: str | Path, format: str | None = None) -> Corpus:
-    """Read messages from a file, a directory, or standard input (`-`).
+def load_corpus(
+    path: str | Path, format: str | None = None, direction: Direction | None = None
+) -> AnyCorpus:
+    """Read messages from a file, a directory, a URL that fsspec opens, or standard input (`-`).
 
     The format is recognised by content first and by extension second, unless `format`, one of
-    `FORMATS`, forces it. A file may be gzipped. All messages form one stream, sent by the server.
+    `FORMATS`, forces it. A file may be gzipped. Formats that do not say who sends have one stream,
+    of the server. With a `direction`, only what that side sends is taken. Lines, captures and HAR
+    files that are too large to be held in memory become a `StreamedCorpus`.
 
     Raises:
         CorpusError: if the corpus cannot be read, or holds no messages.
@@ -49,22 +74,86 @@ def load_corpus(path: str | Path, format: str | None = None) -> Corpus:
         raise CorpusError("the corpus has an empty name; name a file, a directory or -")
     if format is not None and format not in FORMATS:
         raise CorpusError(f"no corpus format {format!r}; choose one of {', '.join(FORMATS)}")
-    if path != "-" and _is_directory(path):
+    corpus: AnyCorpus
+    if path != "-" and not is_url(path) and _is_directory(path):
         if format not in (None, "directory"):
             raise CorpusError(f"{path}: a directory, not a file of {format}; name a file in it")
-        messages = directory_format.read(Path(path))
         label, name = path, Path(path).resolve().name
+        corpus = Corpus.of_messages(_printable(name), directory_format.read(Path(path)))
         remedy = "it needs at least one visible file; subdirectories are not searched"
     else:
         if format == "directory":
             raise CorpusError(f"{path}: not a directory; leave --corpus-format out")
         source = read_source(path)
-        messages = _PARSERS[format or _recognise(source)](source.data, source.label)
-        label, name = source.label, source.stem
-        remedy = "the file is empty" if not source.data else "it holds no messages"
-    if not messages:
+        label = source.file.label
+        chosen = format or _recognise(source.head, source.extension, is_whole=source.is_whole)
+        corpus = _load(source, chosen, direction)
+        remedy = "it holds no messages" if source.head else "the file is empty"
+        if chosen == "har":
+            remedy = (
+                "it holds no messages of WebSockets; export it from Chrome with the page open from "
+                "the start (Firefox leaves them out), or use wsbench record"
+            )
+        remedy = "; ".join([remedy, *corpus.remarks])
+    if isinstance(corpus, Corpus):
+        is_empty = not any(stream.messages for stream in corpus.streams)
+        if direction is not None and not is_empty:
+            corpus = corpus.in_direction(direction)
+    else:
+        is_empty = not corpus.sample.streams
+    if is_empty:
         raise CorpusError(f"{label}: empty corpus: {remedy}")
-    return Corpus.of_messages(_printable(name), messages)
+    if not corpus.sample.streams:
+        raise CorpusError(f"{label}: no messages from the {direction}; choose another --direction")
+    return corpus
+
+
+def _load(source: Source, format: str, direction: Direction | None) -> AnyCorpus:
+    """The corpus of a file; what is in memory is of both directions."""
+    file, name = source.file, _printable(source.stem)
+    if format == "json":
+        data = source.head
+        if not source.is_whole:
+            with file.open(bounded=True) as whole:
+                data = whole.read()
+        return Corpus.of_messages(name, json_format.parse(data, file.label))
+    if format == "capture":
+        name = name.removesuffix(".capture")
+    if source.is_whole:
+        remarks: list[str] = []
+        corpus = Corpus.of_events(name, _READERS[format](file, remarks.append))
+        return msgspec.structs.replace(corpus, remarks=tuple(remarks))
+    if format == "har":
+        return _spooled(name, file, direction)
+    return StreamedCorpus(name, file, _READERS[format], direction)
+
+
+def _spooled(name: str, file: File, direction: Direction | None) -> StreamedCorpus:
+    """The messages of a large HAR file, most of which may be other things, as a capture."""
+    remarks: list[str] = []
+    spool = spool_file()
+    spool.writelines(capture_format.serialise(har_format.read(file, remarks.append)))
+    spool.flush()
+    spooled = File(file.label, Path(spool.name), spool)
+    return StreamedCorpus(name, spooled, _read_capture, direction, remarks)
+
+
+def _read_lines(file: File, _remark: Remark) -> Iterator[Event]:
+    with file.open() as unpacked:
+        for message in lines_format.read(unpacked, file.label):
+            yield Event(0, "server", message)
+
+
+def _read_capture(file: File, remark: Remark) -> Iterator[Event]:
+    with file.open() as unpacked:
+        yield from capture_format.read(unpacked, file.label, remark)
+
+
+_READERS: dict[str, Callable[[File, Remark], Iterator[Event]]] = {
+    "lines": _read_lines,
+    "capture": _read_capture,
+    "har": har_format.read,
+}
 
 
 def _is_directory(path: str) -> bool:
@@ -79,65 +168,131 @@ def _printable(name: str) -> str:
     return "".join(character if character.isprintable() else "\ufffd" for character in name)
 
 
-def write_corpus(corpus: Corpus, path: Path, format: str | None = None) -> None:
+def write_corpus(
+    corpus: AnyCorpus, path: Path, format: str | None = None, *, forget_direction: bool = False
+) -> None:
     """Write the messages to a file or a directory; `.gz` at the end of the name packs the file.
 
-    Unless `format` says, the extension decides: `.json`, a lines extension (`.jsonl`, `.ndjson`,
-    `.txt`, `.log`), or none for a directory.
+    Unless `format` says, the extension decides: `.json`, `.har`, `.capture.jsonl`, an extension of
+    lines (`.jsonl`, `.ndjson`, `.txt`, `.log`), or none for a directory. Formats that do not say
+    who sends hold what a server sends; with `forget_direction`, what a client sends as well.
 
     Raises:
-        CorpusError: if the format cannot hold a message, or the place cannot be written.
+        CorpusError: if the format cannot hold the corpus, or the place cannot be written.
     """
     packed = path.suffix.lower() == ".gz"
-    extension = (path.with_suffix("") if packed else path).suffix.lower()
-    chosen = format or _format_of_extension(path, extension, packed)
+    unpacked = path.with_suffix("") if packed else path
+    chosen = format or _format_of_name(path, unpacked, packed)
     if chosen == "directory":
-        directory_format.write(list(corpus.messages()), path)
+        _check_streams(corpus, chosen, forget_direction)
+        directory_format.write(corpus.messages(), path)
         return
-    data = serialise(corpus, chosen)
-    # Who forces a format on writing can do so on reading.
-    if format is None and _recognise(Source(str(path), path.stem, extension, data)) != chosen:
-        raise CorpusError(
-            f"{path}: these messages as {chosen} would be taken for another format; "
-            f"write a directory"
-        )
+    chunks = serialise(corpus, chosen, forget_direction=forget_direction)
+    if format is None:
+        # Who forces a format on writing can do so on reading.
+        chunks = _checked(chunks, path, unpacked.suffix.lower(), chosen)
     try:
-        write_atomically(path, gzip.compress(data, mtime=0) if packed else data)
+        write_atomically(path, _packed(chunks) if packed else chunks)
     except OSError as error:
         raise CorpusError(f"{path}: {error.strerror}; name another place") from error
 
 
-def _format_of_extension(path: Path, extension: str, packed: bool) -> str:
-    if extension == ".json":
-        return "json"
+def _format_of_name(path: Path, unpacked: Path, packed: bool) -> str:
+    extension = unpacked.suffix.lower()
+    if extension in (".json", ".har"):
+        return extension[1:]
     if extension in _LINES_EXTENSIONS:
-        return "lines"
+        is_capture = unpacked.with_suffix("").suffix.lower() == ".capture"
+        return "capture" if is_capture else "lines"
     if not extension and not packed:
         return "directory"
     raise CorpusError(
-        f"{path}: no corpus format has the extension {extension or '.gz'}; pass --corpus-format"
+        f"{path}: no corpus format has the extension {extension or '.gz'}; pass --to FORMAT"
     )
 
 
-def serialise(corpus: Corpus, format: str) -> bytes:
-    """The messages as a file of the format, `json` or `lines`.
+def _check_streams(corpus: AnyCorpus, format: str, forget_direction: bool) -> None:
+    """Raise CorpusError unless the format holds more than one stream, or there is no more."""
+    if format in ("capture", "har"):
+        if format == "har" and isinstance(corpus, StreamedCorpus):
+            raise CorpusError(
+                "a HAR file has all messages of a connection together, for which these are too "
+                "many; write a capture instead"
+            )
+        return
+    statistics = corpus.statistics()
+    what = "" if statistics.streams == 1 else f"{statistics.streams:,} streams"
+    if not what and statistics.directions == ("client",) and not forget_direction:
+        what = "messages of a client, not of a server"
+    if what:
+        raise CorpusError(
+            f"{what}, which {_PLURALS[format]} cannot hold; write a capture instead, or choose "
+            f"with --direction what to take"
+        )
+
+
+_PLURALS = {"json": "JSON arrays", "lines": "lines", "directory": "directories"}
+
+
+def serialise(corpus: AnyCorpus, format: str, *, forget_direction: bool = False) -> Iterator[bytes]:
+    """The messages as the bytes of a file of the format, anything but a directory.
 
     Raises:
-        CorpusError: if the format cannot hold a message.
+        CorpusError: if the format cannot hold the corpus; while it is made, if it cannot hold a
+            message.
     """
-    return _SERIALISERS[format](list(corpus.messages()))
+    _check_streams(corpus, format, forget_direction)
+    match format:
+        case "json":
+            return json_format.serialise(corpus.messages())
+        case "lines":
+            return lines_format.serialise(corpus.messages())
+        case "har":
+            assert isinstance(corpus, Corpus)
+            return har_format.serialise(corpus)
+        case _:
+            if isinstance(corpus, Corpus):
+                return capture_format.serialise(corpus.events_in_time())
+            return capture_format.serialise(corpus.events())
 
 
-def _recognise(source: Source) -> str:
-    """The format of a file: by its content, and where that leaves a choice, by its extension."""
-    data, extension = source.data, source.extension
+def _checked(chunks: Iterator[bytes], path: Path, extension: str, format: str) -> Iterator[bytes]:
+    """The same chunks, unless what they begin with would be taken for another format."""
+    head = bytearray()
+    for chunk in chunks:
+        head += chunk
+        if len(head) > HELD_BYTES:
+            break
+    is_whole = len(head) <= HELD_BYTES
+    if _recognise(bytes(head), extension, is_whole=is_whole) != format:
+        raise CorpusError(
+            f"{path}: these messages as {format} would be taken for another format; "
+            f"write a capture or a directory"
+        )
+    yield bytes(head)
+    yield from chunks
+
+
+def _packed(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    compressor = zlib.compressobj(9, wbits=31)
+    for chunk in chunks:
+        yield compressor.compress(chunk)
+    yield compressor.flush()
+
+
+def _recognise(data: bytes, extension: str, *, is_whole: bool) -> str:
+    """The format of a file: by its first bytes, and where they leave a choice, by its extension."""
+    if _CAPTURE_HEAD.match(data):
+        return "capture"
+    if _HAR_HEAD.match(data) or data.startswith(_ZIP_MAGIC) or extension == ".har":
+        return "har"
     if data.lstrip()[:1] not in (b"[", b"{"):
         return "json" if extension == ".json" else "lines"
     lines = (line for line in io.BytesIO(data) if not line.isspace())
     first, is_single = next(lines), next(lines, None) is None
-    if is_single and extension in _LINES_EXTENSIONS:
+    if is_single and is_whole and extension in _LINES_EXTENSIONS:
         return "lines"
-    if json_format.is_corpus(data):
+    if is_whole and json_format.is_corpus(data):
         return "json"
     # One object that is no corpus can only be a message, unless the name promises a document.
     is_object = first.lstrip().startswith(b"{")

@@ -1,7 +1,7 @@
 """Directory corpora: every visible file is one message, in the order of their names."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
 from wsbench.corpus.model import Message
@@ -31,7 +31,7 @@ def read(path: Path) -> list[Message]:
         ) from error
 
 
-def write(messages: Sequence[Message], path: Path) -> None:
+def write(messages: Iterable[Message], path: Path) -> None:
     """Make a directory that `read` gives back: one numbered file a message.
 
     Raises:
@@ -46,6 +46,7 @@ def write(messages: Sequence[Message], path: Path) -> None:
         raise CorpusError(f"{path}: exists; name a directory that does not")
     path = Path(os.path.realpath(path))
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    messages = list(messages)
     digits = len(str(len(messages)))
     try:
         draft.mkdir()

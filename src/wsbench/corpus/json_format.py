@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -41,7 +41,7 @@ def parse(data: bytes, label: str) -> list[Message]:
             f"pass --corpus-format lines"
         ) from error
     except (msgspec.DecodeError, RecursionError) as error:
-        raise CorpusError(_syntax_error(data, label, error)) from error
+        raise CorpusError(syntax_error(data, label, error)) from error
 
 
 def is_corpus(data: bytes) -> bool:
@@ -61,14 +61,16 @@ def is_value(data: bytes) -> bool:
     return True
 
 
-def serialise(messages: Iterable[Message]) -> bytes:
+def serialise(messages: Iterable[Message]) -> Iterator[bytes]:
     """A JSON array that `parse` reads back, one message a line.
 
     Raises:
         CorpusError: if a message is binary or not UTF-8.
     """
-    lines = [_element(message, number) for number, message in enumerate(messages, 1)]
-    return b"[\n" + b",\n".join(lines) + b"\n]\n"
+    yield b"["
+    for number, message in enumerate(messages, 1):
+        yield (b",\n" if number > 1 else b"\n") + _element(message, number)
+    yield b"\n]\n"
 
 
 def _values(data: bytes) -> list[msgspec.Raw]:
@@ -87,7 +89,8 @@ def _element(message: Message, number: int) -> bytes:
     """The message as it stands where `parse` leaves it alone, as a string elsewhere."""
     if not message.text:
         raise CorpusError(
-            f"message {number} is binary, which JSON cannot hold; write a directory instead"
+            f"message {number} is binary, which JSON cannot hold; write a capture or a directory "
+            f"instead"
         )
     if not message.data.startswith(b'"') and is_value(message.data):
         if msgspec.json.format(message.data, indent=-1) == message.data:
@@ -95,7 +98,7 @@ def _element(message: Message, number: int) -> bytes:
     return msgspec.json.encode(message.data.decode())
 
 
-def _syntax_error(data: bytes, label: str, error: Exception) -> str:
+def syntax_error(data: bytes, label: str, error: Exception) -> str:
     """Where the JSON breaks off; the standard library's parser tells it best."""
     text = data.decode()
 

@@ -1,63 +1,257 @@
-"""The bytes of a corpus file, from a path or from standard input, unpacked."""
+"""The bytes of a corpus, from a path, a URL or standard input, unpacked as they are read."""
 
+import contextlib
 import gzip
+import io
+import shutil
+import tempfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
+from urllib.parse import urlsplit
 
 from wsbench.errors import CorpusError
-from wsbench.files import read_stdin
+from wsbench.files import standard_input
+
+# What is held in memory; of anything larger, formats that can be are read again for each use.
+HELD_BYTES = 32 * 2**20
+# What is unpacked to more than this and to so many times its size would only fill the memory.
+_MOST_TIMES = 100
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_REMEDY = "name a file, a directory, a URL or - for standard input"
+
+
+class File:
+    """The bytes of one corpus, which can be read from the start any number of times.
+
+    `label` names it in error messages.
+    """
+
+    def __init__(self, label: str, raw: bytes | Path, owner: object = None) -> None:
+        self.label = label
+        self._raw = raw
+        # What removes a temporary file when nobody uses it any more.
+        self._owner = owner
+
+    def __getstate__(self) -> dict[str, object]:
+        # For worker processes, which do not outlive their parent, and must not remove the file.
+        return {"label": self.label, "_raw": self._raw, "_owner": None}
+
+    @contextmanager
+    def open(self, *, bounded: bool = False) -> Iterator[BinaryIO]:
+        """The unpacked bytes from the start, without a byte order mark.
+
+        With `bounded`, what unpacks to a multiple of its size that no corpus does is refused, for
+        readers that keep what they read.
+
+        Raises:
+            CorpusError: if the file cannot be opened or is UTF-16; while it is read, if it cannot
+                be unpacked.
+        """
+        with contextlib.ExitStack() as stack:
+            if isinstance(self._raw, bytes):
+                packed: BinaryIO = io.BytesIO(self._raw)
+                packed_bytes = len(self._raw)
+            else:
+                try:
+                    packed = stack.enter_context(self._raw.open("rb"))
+                    packed_bytes = self._raw.stat().st_size
+                except OSError as error:
+                    raise CorpusError(f"{self.label}: {error.strerror}; {_REMEDY}") from error
+            file: BinaryIO = packed
+            if self._starts_with(packed, _GZIP_MAGIC):
+                most_bytes = max(HELD_BYTES, _MOST_TIMES * packed_bytes) if bounded else None
+                unpacked = _Unpacked(self.label, packed, most_bytes)
+                file = stack.enter_context(io.BufferedReader(unpacked, 2**17))
+            start = file.read(len(_UTF8_BOM))
+            if start.startswith(_UTF16_BOMS):
+                raise CorpusError(f"{self.label}: UTF-16; save it as UTF-8")
+            if start != _UTF8_BOM:
+                file.seek(0)
+            yield file
+
+    def open_beside(self, name: str) -> BinaryIO | None:
+        """A file in the same folder, or in one below; None if there is none."""
+        if isinstance(self._raw, bytes) or self._owner is not None:
+            return None
+        folder = self._raw.resolve().parent
+        path = (folder / name).resolve()
+        # What is read must not be able to name just any file of the system.
+        return path.open("rb") if path.is_relative_to(folder) and path.is_file() else None
+
+    def is_packed(self) -> bool:
+        """Whether it is gzipped."""
+        if isinstance(self._raw, bytes):
+            return self._raw.startswith(_GZIP_MAGIC)
+        with self._raw.open("rb") as packed:
+            return self._starts_with(packed, _GZIP_MAGIC)
+
+    @staticmethod
+    def _starts_with(file: BinaryIO, magic: bytes) -> bool:
+        start = file.read(len(magic))
+        file.seek(0)
+        return start == magic
 
 
 class Source(NamedTuple):
-    """What a reader gets.
+    """What is known of a corpus before its format is.
 
-    `label` names the file in error messages; `stem` and `extension` are its name without
-    directory, `.gz` and extension, and the extension with its dot, in lower case; `data` holds
-    its bytes, unpacked, without a byte order mark.
+    `stem` and `extension` are its name without directory, `.gz` and extension, and the extension
+    with its dot, in lower case; `head` are its first bytes, all of them if it `is_whole`.
     """
 
-    label: str
+    file: File
     stem: str
     extension: str
-    data: bytes
+    head: bytes
+    is_whole: bool
 
 
 def read_source(path: str) -> Source:
-    """Read a file, or standard input if the path is `-`; gzip is recognised by its content.
+    """The start of a file, of what is at a URL, or, if the path is `-`, of standard input.
+
+    gzip is recognised by its content. What is no file, and so cannot be read twice, is kept in a
+    temporary one if it is large.
 
     Raises:
-        CorpusError: if the file cannot be read or unpacked, or is UTF-16.
+        CorpusError: if it cannot be read or unpacked, or is UTF-16.
     """
-    if path == "-":
-        label, name = "standard input", "stdin"
-    else:
-        label, name = path, PurePath(path).name
-    try:
-        data = read_stdin() if path == "-" else Path(path).read_bytes()
-    except OSError as error:
-        raise CorpusError(
-            f"{label}: {error.strerror}; name a file, a directory or - for standard input"
-        ) from error
-    if data.startswith(_GZIP_MAGIC):
-        name = name.removesuffix(".gz")
-        try:
-            data = gzip.decompress(data)
-        except (OSError, EOFError, zlib.error) as error:
-            raise CorpusError(
-                f"{label}: corrupt gzip: {_as_clause(error)}; compress it again, or give the "
-                f"unpacked file"
-            ) from error
-    if data.startswith(_UTF16_BOMS):
-        raise CorpusError(f"{label}: UTF-16; save it as UTF-8")
+    file, name = _file(path)
+    with file.open() as unpacked:
+        head = unpacked.read(HELD_BYTES + 1)
+        if file.is_packed():
+            name = name.removesuffix(".gz")
     pure = PurePath(name)
-    return Source(label, pure.stem, pure.suffix.lower(), data.removeprefix(_UTF8_BOM))
+    return Source(file, pure.stem, pure.suffix.lower(), head[:HELD_BYTES], len(head) <= HELD_BYTES)
 
 
-def _as_clause(error: Exception) -> str:
-    text = str(error)
-    return text[:1].lower() + text[1:]
+def is_url(path: str) -> bool:
+    """Whether a corpus is named by a URL, such as `s3://bucket/key` or `zip://a.har::b.zip`."""
+    scheme, colon, rest = path.partition("://")
+    return bool(colon and rest) and scheme.replace("+", "").replace("-", "").isalnum()
+
+
+def _file(path: str) -> tuple[File, str]:
+    """The file of a corpus, and its name."""
+    if path == "-":
+        label = "standard input"
+        try:
+            return _kept(label, standard_input()), "stdin"
+        except OSError as error:
+            raise CorpusError(f"{label}: {error.strerror}; {_REMEDY}") from error
+    if is_url(path):
+        label = without_secrets(path)
+        with _opened(path, label) as remote:
+            name = PurePath(urlsplit(path.partition("::")[0]).path).name
+            return _kept(label, remote), name or urlsplit(path).netloc
+    name = PurePath(path).name
+    try:
+        if Path(path).is_file():
+            return File(path, Path(path)), name
+        # A pipe, say, which can be read once.
+        with Path(path).open("rb") as pipe:
+            return _kept(path, pipe), name
+    except OSError as error:
+        raise CorpusError(f"{path}: {error.strerror}; {_REMEDY}") from error
+
+
+def _kept(label: str, stream: BinaryIO) -> File:
+    """What a stream gives, in memory, or in a temporary file if it is large."""
+    data = stream.read(HELD_BYTES + 1)
+    if len(data) <= HELD_BYTES:
+        return File(label, data)
+    spool = spool_file()
+    spool.write(data)
+    shutil.copyfileobj(stream, spool, 2**20)
+    spool.flush()
+    return File(label, Path(spool.name), spool)
+
+
+def spool_file() -> "tempfile._TemporaryFileWrapper[bytes]":
+    """A temporary file that is removed when it is no longer used."""
+    return tempfile.NamedTemporaryFile(prefix="wsbench-")
+
+
+def without_secrets(url: str) -> str:
+    """A URL without what may be secret in it, for messages: a password, a signed query."""
+    before, separator, after = url.partition("?")
+    scheme, colon, rest = before.partition("://")
+    host, slash, path = rest.partition("/")
+    shown = f"{scheme}{colon}{host.rpartition('@')[2]}{slash}{path}"
+    return f"{shown}?…" if separator and after else shown
+
+
+@contextmanager
+def _opened(url: str, label: str) -> Iterator[BinaryIO]:
+    """What is at a URL.
+
+    Raises:
+        CorpusError: if it cannot be had.
+    """
+    try:
+        import fsspec
+    except ImportError as error:
+        raise CorpusError(
+            f"{label}: reading URLs needs fsspec; pip install 'wsbench[remote]'"
+        ) from error
+    try:
+        with fsspec.open(url, "rb") as remote:
+            yield remote
+    except CorpusError:
+        raise
+    # Each of fsspec's file systems has exceptions of its own, down to those of cloud libraries.
+    except Exception as error:
+        raise CorpusError(f"{label}: {_reason(error)}; {_REMEDY}") from error
+
+
+def _reason(error: Exception) -> str:
+    """What an exception of a file system says, on one line."""
+    text = str(error) or type(error).__name__
+    if isinstance(error, OSError) and error.strerror:
+        text = error.strerror
+    elif isinstance(error, FileNotFoundError):
+        text = "No such file"
+    return " ".join(text.split())[:300].rstrip(".")
+
+
+class _Unpacked(io.RawIOBase):
+    """A gzip file, unpacked as it is read; up to `most_bytes` of it."""
+
+    def __init__(self, label: str, packed: BinaryIO, most_bytes: int | None) -> None:
+        self._label = label
+        self._most_bytes = most_bytes
+        self._gzip = gzip.GzipFile(fileobj=packed, mode="rb")
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._gzip.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._gzip.tell()
+
+    def readinto(self, buffer: "memoryview[int]") -> int:  # type: ignore[override]
+        try:
+            data = self._gzip.read1(len(buffer))
+        except (OSError, EOFError, zlib.error) as error:
+            text = str(error)
+            raise CorpusError(
+                f"{self._label}: corrupt gzip: {text[:1].lower()}{text[1:]}; compress it again, "
+                f"or give the unpacked file"
+            ) from error
+        if self._most_bytes is not None and self._gzip.tell() > self._most_bytes:
+            raise CorpusError(
+                f"{self._label}: it unpacks to more than {_MOST_TIMES} times its size, which would "
+                f"have to be held in memory; give the unpacked file, or convert it to lines"
+            )
+        buffer[: len(data)] = data
+        return len(data)

@@ -15,8 +15,19 @@ def require_utf8(data: bytes, label: str) -> None:
     """Raise CorpusError, naming the place, unless the data is UTF-8."""
     try:
         data.decode()
+    except UnicodeDecodeError:
+        raise not_utf8(data, label) from None
+
+
+def not_utf8(data: bytes, label: str, line: int = 1) -> CorpusError:
+    """The error, naming the place, of data that is not UTF-8 and begins in some line."""
+    try:
+        data.decode()
     except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{label}:{place(data, error.start)}: not UTF-8 (byte 0x{data[error.start]:02x}); "
-            f"binary messages go into a directory, one file each"
-        ) from error
+        of_data, _, column = place(data, error.start).partition(":")
+        return CorpusError(
+            f"{label}:{line + int(of_data) - 1}:{column}: not UTF-8 (byte "
+            f"0x{data[error.start]:02x}); binary messages go into a capture, or a directory, one "
+            f"file each"
+        )
+    raise ValueError("it is UTF-8")

@@ -36,7 +36,9 @@ class Script:
     ) -> None:
         self._messages = messages
         self._period = period
-        self._extensions: list[PerMessageDeflate] = [endpoint(settings)] if settings else []
+        self._extensions: list[PerMessageDeflate] = (
+            [endpoint(settings.one_way("client"))] if settings else []
+        )
         self._data = bytearray()
         # What all frames up to each take, on the wire and in the queue; frames up to each message.
         self._wire = [0]
@@ -147,7 +149,8 @@ def _fitting(payload: Payload, max_size: int | None, settings: DeflateSettings |
         return _UNLIMITED_BYTES
     size_bytes = max_size
     while settings is not None and size_bytes > 1:
-        codec, left, excess = endpoint(settings), max_size, -max_size
+        codec = endpoint(settings.one_way("client"))
+        left, excess = max_size, -max_size
         for item in _message(payload, size_bytes, random.Random(0)):
             excess = max(excess, len(codec.encode(item).data) - left)
             left -= len(item.data)

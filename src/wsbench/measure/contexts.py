@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame
 
-from wsbench.corpus.model import Message
+from wsbench.corpus.model import DIRECTIONS, Message
 from wsbench.deflate import endpoint, frame
 from wsbench.settings import DeflateSettings
 
@@ -22,9 +22,10 @@ class _Copyable(Protocol):
 
 
 class WarmContext:
-    """Both ends of a connection as they are after the messages that precede `start`.
+    """Both ends of one direction of a connection, after the messages that precede `start`.
 
-    A copy of either has a context of its own, all of whose memory has been written.
+    The settings have the same window bits both ways. A copy of either has a context of its own, all
+    of whose memory has been written.
     """
 
     def __init__(self, messages: Sequence[Message], start: int, settings: DeflateSettings) -> None:
@@ -67,12 +68,19 @@ def _with_copied(original: PerMessageDeflate, name: str) -> PerMessageDeflate:
 def context_bytes(settings: DeflateSettings) -> int:
     """An upper bound of what one context takes, of a compressor or of a decompressor.
 
-    By the formulas of zlib's zconf.h, (1 << (windowBits + 2)) + (1 << (memLevel + 9)) to compress
-    and 1 << windowBits to decompress, the smaller one, and the fixed part of either.
+    That is what compressing takes, in the direction with the larger window, and the fixed part:
+    decompressing takes 1 << windowBits.
     """
     if not settings.context_takeover:
         return _FIXED_BYTES
-    return (1 << (settings.window_bits + 2)) + (1 << (settings.memory_level + 9)) + _FIXED_BYTES
+    return max(deflate_bytes(settings.one_way(item)) for item in DIRECTIONS) + _FIXED_BYTES
+
+
+def deflate_bytes(settings: DeflateSettings) -> int:
+    """What a compressor of what servers send allocates, but for its fixed part, by the formula of
+    zlib's zconf.h: (1 << (windowBits + 2)) + (1 << (memLevel + 9)).
+    """
+    return (1 << (settings.window_bits + 2)) + (1 << (settings.memory_level + 9))
 
 
 def _warm_start(messages: Sequence[Message], start: int, settings: DeflateSettings) -> int:

@@ -75,7 +75,7 @@ class ManyConnections:
         traffic: Traffic,
         gauge: Gauge,
     ) -> None:
-        streams = [stream.messages for stream in corpus.streams if stream.messages]
+        streams = [stream for stream in corpus.streams if stream.messages]
         self._reference = reference
         self._gauge = gauge
         self._connections = connections
@@ -83,15 +83,15 @@ class ManyConnections:
         self._places, self._points_a_place = PLACES, math.ceil(self._lap / PLACES)
         if traffic == "broadcast":
             self._places, self._points_a_place = 1, 1
-        longest = max(map(len, streams))
+        longest = max(len(stream.messages) for stream in streams)
         statistics = corpus.statistics()
         message_bytes = max(1, statistics.bytes // statistics.messages)
         timed_messages = min(LAP, TIMED_BYTES // message_bytes)
         self._rounds = max(1, min(timed_messages // connections, longest - LEAD_ROUNDS))
         self._streams = [
-            messages
-            for messages in streams
-            if len(messages) >= min(longest, LEAD_ROUNDS + self._rounds)
+            stream
+            for stream in streams
+            if len(stream.messages) >= min(longest, LEAD_ROUNDS + self._rounds)
         ]
         self._lead_rounds = dict.fromkeys((reference, *settings), 1)
         self._turns = 0
@@ -126,16 +126,18 @@ class ManyConnections:
 
     def _points(self, settings: DeflateSettings, place: float) -> Iterator[_Point]:
         """Connections one message apart, from a place in the corpus: 0 its begin, 1 its end."""
-        number = int(place * sum(map(len, self._streams)))
-        for messages in self._streams:
+        lead = self._lead_rounds[settings]
+        number = int(place * sum(len(stream.messages) for stream in self._streams))
+        for stream in self._streams:
+            messages = stream.messages
             if number < len(messages):
                 break
             number -= len(messages)
+        settings = settings.one_way(stream.direction)
         # Whatever leads up to them, the timed messages are the same under all settings. The last
         # place is one with messages enough to come; where all streams are too short, they begin
         # again, on the same context.
         places = max(1, len(messages) - LEAD_ROUNDS - self._rounds + 1)
-        lead = self._lead_rounds[settings]
         context, at = WarmContext(messages, 0, settings), 0
         for timed in range(number, number + self._points_a_place):
             start = (timed % places + LEAD_ROUNDS - lead) % len(messages)

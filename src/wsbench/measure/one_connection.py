@@ -105,14 +105,15 @@ class OneConnection:
         return sum(map(min, zip(*repeats, strict=True)))
 
     def _subject(self, of: _Slice, settings: DeflateSettings) -> "_Subject":
-        messages = self._corpus.streams[of.stream].messages
+        stream = self._corpus.streams[of.stream]
+        messages = stream.messages
         lead_start, lead_ns = of.start, 0.0
         while lead_start > 0 and lead_ns < LEAD_NS:
             lead_start -= 1
             lead_ns += self._weight_ns * _weight(messages[lead_start])
         within = messages[of.start : of.stop]
         parts = [within[start:stop] for start, stop in self._cut(within, PART_NS)]
-        context = WarmContext(messages, lead_start, settings)
+        context = WarmContext(messages, lead_start, settings.one_way(stream.direction))
         return _Subject(context, messages[lead_start : of.start], parts)
 
     def _cut(self, messages: Sequence[Message], length_ns: float) -> Iterator[tuple[int, int]]:

@@ -73,6 +73,7 @@ def _columns(results: Results) -> dict[str, Callable[[Row], object]]:
     columns: dict[str, Callable[[Row], object]] = {
         "settings": lambda row: row.label,
         **{name: _field(lambda row: row.deflate, name) for name in _SETTINGS},
+        "client_window_bits": lambda row: row.deflate and row.deflate.window_bits_of("client"),
         "reference": lambda row: row.settings == results.reference,
         **{name: _field(lambda row: row.memory, name) for name in _MEMORY},
         "resident_bytes": _field(lambda row: row.resident, "connection_bytes"),

@@ -21,10 +21,16 @@ def heading(results: Results, mark: str = "*") -> list[str]:
 def corpus_line(results: Results) -> str:
     """Which messages were measured."""
     corpus = results.corpus
-    return (
-        f"{corpus.name}: {counted(corpus.messages, 'message')}, "
-        f"{counted(corpus.bytes, 'byte')}, {counted(corpus.streams, 'stream')}"
-    )
+    parts = [
+        f"{corpus.name}: {counted(corpus.messages, 'message')}",
+        counted(corpus.bytes, "byte"),
+        counted(corpus.streams, "stream"),
+    ]
+    if corpus.connections is not None and corpus.connections != 1:
+        parts[-1] += f" of {counted(corpus.connections, 'connection')}"
+    if corpus.directions:
+        parts.append(f"sent by the {' and the '.join(corpus.directions)}")
+    return ", ".join(parts)
 
 
 def environment_line(results: Results) -> str:

@@ -65,7 +65,10 @@ def _socket(receive_buffer_bytes: int, *, is_task: bool) -> list[str]:
 def _factory(settings: DeflateSettings) -> str:
     """What negotiates these settings, as far as a client lets it."""
     takeover = [f"{side}_no_context_takeover=True" for side in ("server", "client")]
-    windows = [f"{side}_max_window_bits={settings.window_bits}" for side in ("server", "client")]
+    windows = [
+        f"server_max_window_bits={settings.window_bits_of('server')}",
+        f"client_max_window_bits={settings.window_bits_of('client')}",
+    ]
     compress = {"memLevel": str(settings.memory_level)}
     if settings.level != 6:
         compress["level"] = str(settings.level)

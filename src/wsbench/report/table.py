@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+from msgspec import UNSET
 from tabulate import tabulate
 
 from wsbench.report.cells import TimeColumn, time_columns
@@ -89,6 +90,10 @@ def _settings_columns(results: Results, style: _Style) -> dict[str, Callable[[Ro
         "Memory Level": column(lambda settings: settings.memory_level, DASH),
     }
     settings = [row.deflate for row in results.rows if row.deflate]
+    if any(item.client_window_bits is not UNSET for item in settings):
+        columns["Client Window Bits"] = column(
+            lambda settings: settings.window_bits_of("client"), DASH
+        )
     if any(item.level != 6 for item in settings):
         columns["Level"] = column(lambda settings: settings.level, DASH)
     if any(item.strategy != "default" for item in settings):
