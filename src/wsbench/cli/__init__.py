@@ -24,8 +24,12 @@ _COMMANDS = {
         "Measure what buffers hold when a peer is slow.",
     ),
     "serve": ("wsbench.cli.serve", "Run the server under test."),
+    "record": (
+        "wsbench.cli.record",
+        "Record the messages of live connections, as a proxy.",
+    ),
     "report": ("wsbench.cli.report", "Print a saved record again, in any format."),
-    "corpus": ("wsbench.cli.corpus", "Describe a corpus, or generate one."),
+    "corpus": ("wsbench.cli.corpus", "Describe a corpus, convert or generate one."),
 }
 
 EXIT_DONE = 0

@@ -126,6 +126,10 @@ tls_option = click.option(
     help="Serve with TLS, with this certificate and private key (PEM files).",
 )
 
+ca_option = click.option("--ca", metavar="FILE", help="Trust the certificates in this PEM file.")
+
+insecure_option = click.option("--insecure", is_flag=True, help="Trust any certificate.")
+
 format_option = click.option(
     "--format",
     "format",

@@ -15,11 +15,13 @@ from wsbench._connections import (
 )
 from wsbench.cli._measure import measure
 from wsbench.cli._options import (
+    ca_option,
     corpus_format_option,
     corpus_or_chat,
     direction_option,
     format_option,
     implementation_option,
+    insecure_option,
     memory_level_option,
     output_option,
     parsed_each,
@@ -86,8 +88,8 @@ def _parse_source(text: str) -> str:
     metavar="COMMAND",
     help="Start the server at --url with this; {settings} in it is replaced.",
 )
-@click.option("--ca", metavar="FILE", help="Trust the certificates in this PEM file.")
-@click.option("--insecure", is_flag=True, help="Trust any certificate.")
+@ca_option
+@insecure_option
 @implementation_option
 @tls_option
 @click.option("--no-memory", is_flag=True, help="Do not trace allocated memory.")
