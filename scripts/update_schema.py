@@ -1,28 +1,44 @@
-"""Write the JSON Schema of the record of results: `python scripts/update_schema.py`."""
+"""Write the JSON Schemas of results and captures: `python scripts/update_schema.py`."""
 
 from inspect import cleandoc
 from pathlib import Path
+from typing import Any, get_args
 
 import msgspec
 
+from wsbench.corpus.capture_format import Header, Record
 from wsbench.results import Results
 
-SCHEMA = Path(__file__).parent.parent / "docs" / "result.schema.json"
+DOCS = Path(__file__).parent.parent / "docs"
 
 
 def schema() -> bytes:
-    """The schema, generated from the types that wsbench itself validates with."""
-    described = {
+    """The schema of a record of results."""
+    return _schema([Results], "wsbench.result/1")
+
+
+def capture_schema() -> bytes:
+    """The schema of a line of a capture: the header, or a record."""
+    return _schema([Header, *get_args(Record)], "A line of wsbench.capture/1")
+
+
+def _schema(kinds: list[Any], title: str) -> bytes:
+    """A schema of any of these types, which wsbench itself validates with."""
+    schemas, definitions = msgspec.json.schema_components(kinds, ref_template="#/$defs/{name}")
+    described = schemas[0] if len(schemas) == 1 else {"oneOf": list(schemas)}
+    whole = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "wsbench.result/1",
-        **msgspec.json.schema(Results),
+        "title": title,
+        **described,
+        "$defs": definitions,
     }
-    for definition in described["$defs"].values():
+    for definition in definitions.values():
         # Docstrings come with their indentation, and with what Python code must know.
         text, _, _ = cleandoc(definition["description"]).partition("\n\nRaises:")
         definition["description"] = " ".join(text.split())
-    return msgspec.json.format(msgspec.json.encode(described), indent=2) + b"\n"
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2) + b"\n"
 
 
 if __name__ == "__main__":
-    SCHEMA.write_bytes(schema())
+    (DOCS / "result.schema.json").write_bytes(schema())
+    (DOCS / "capture.schema.json").write_bytes(capture_schema())

@@ -1,8 +1,9 @@
 """What several tests draw from: hypothesis strategies, and corpora of every shape."""
 
 from hypothesis import strategies as st
+from msgspec import UNSET
 
-from wsbench.corpus import Corpus, Message, Stream
+from wsbench.corpus import DIRECTIONS, Corpus, Message, Stream
 from wsbench.settings import STRATEGIES, DeflateSettings
 
 any_settings = st.builds(
@@ -12,7 +13,26 @@ any_settings = st.builds(
     st.integers(0, 9),
     st.sampled_from(STRATEGIES),
     st.booleans(),
+    st.just(UNSET) | st.integers(9, 15),
 )
+
+any_messages = st.builds(lambda text: Message(text.encode(), True), st.text()) | st.builds(
+    Message, st.binary(), st.just(False)
+)
+
+
+@st.composite
+def corpora(draw: st.DrawFn) -> Corpus:
+    """Streams of some connections, one or two on each, with messages in them."""
+    streams = []
+    for connection in range(draw(st.integers(1, 4))):
+        sides = draw(st.sampled_from([DIRECTIONS, DIRECTIONS[:1], DIRECTIONS[1:]]))
+        streams += [
+            Stream(tuple(draw(st.lists(any_messages, min_size=1, max_size=5))), side, connection)
+            for side in sides
+        ]
+    return Corpus("drawn", tuple(streams))
+
 
 odd_corpora = [
     Corpus.of_messages("one", [Message(b"x", True)]),

@@ -101,6 +101,7 @@ def tokens(deflated: bytes) -> Iterator[Token]:
             length = base + bits.take(extra)
             base, extra = _DISTANCES[bits.symbol(distances)]
             yield Token(length, base + bits.take(extra))
+        bits.check_end()
 
 
 class _Code(NamedTuple):
@@ -121,8 +122,13 @@ class _Bits:
         """At least the next 25 bits; zeros after the end."""
         start = self._position >> 3
         if start > len(self._data):
-            raise ValueError("the stream ends too early")
+            self.check_end()
         return int.from_bytes(self._data[start : start + 4], "little") >> (self._position & 7)
+
+    def check_end(self) -> None:
+        """Raise ValueError if more was taken than there is."""
+        if self._position > 8 * len(self._data):
+            raise ValueError("the stream ends too early")
 
     def take(self, count: int) -> int:
         """An integer of so many bits."""
