@@ -12,6 +12,9 @@ from wsbench import load_corpus, load_results, render
 from wsbench.cli.buffers import buffers
 from wsbench.cli.compress import compress
 from wsbench.cli.connections import connections
+from wsbench.cli.record import record
+from wsbench.measure.description import describe
+from wsbench.report.corpus import render_description
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text("utf-8")
@@ -39,15 +42,16 @@ def test_every_bundled_corpus_has_its_record_and_table(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "begin", "end"),
+    ("command", "page", "begin", "end"),
     [
-        (compress, "## Options of `wsbench compress`", "\nWithout `"),
-        (connections, "add; [examples/servers/]", "\nWithout CORPUS"),
-        (buffers, "of other limits, of threads and of TLS.", "\nWithout CORPUS"),
+        (compress, "README.md", "## Options of `wsbench compress`", "\nWithout `"),
+        (connections, "README.md", "add; [examples/servers/]", "\nWithout CORPUS"),
+        (buffers, "README.md", "of other limits, of threads and of TLS.", "\nWithout CORPUS"),
+        (record, "docs/corpora.md", "are not recorded.\n\n| option", "\nOn a machine"),
     ],
 )
-def test_the_readme_names_every_option_and_no_other(
-    command: click.Command, begin: str, end: str
+def test_the_pages_name_every_option_and_no_other(
+    command: click.Command, page: str, begin: str, end: str
 ) -> None:
     options = {
         option
@@ -55,8 +59,9 @@ def test_the_readme_names_every_option_and_no_other(
         if isinstance(parameter, click.Option)
         for option in (*parameter.opts, *parameter.secondary_opts)
     }
-    assert begin in README
-    section = README.partition(begin)[2].partition(end)[0]
+    text = (ROOT / page).read_text("utf-8")
+    assert begin in text
+    section = text.partition(begin)[2].partition(end)[0]
     named = set(re.findall(r"`(--?[a-z][a-z-]*)", section))
     assert named == options | {"-h", "--help"}
 
@@ -95,8 +100,8 @@ def test_the_pages_of_buffers_show_the_saved_records() -> None:
 
 def test_every_linked_file_exists() -> None:
     documents = ("README.md", "CONTRIBUTING.md", "results/buffers.md")
-    documents += ("docs/method.md", "docs/deploy.md", "docs/buffers.md")
-    folders = ("benchmarks", "corpora", "results", "examples/servers")
+    documents += ("docs/method.md", "docs/deploy.md", "docs/buffers.md", "docs/corpora.md")
+    folders = ("benchmarks", "corpora", "fuzz", "results", "examples/servers")
     for document in (*documents, *(f"{folder}/README.md" for folder in folders)):
         path = ROOT / document
         for target in re.findall(r"\]\((?!https?:)([^)#]+)\)", path.read_text("utf-8")):
@@ -109,6 +114,16 @@ def test_the_method_page_shows_what_the_benchmarks_printed() -> None:
         r"```text\n.*?```", (ROOT / "docs" / "method.md").read_text("utf-8"), re.DOTALL
     )
     assert len(blocks) == 9
+    assert all(block in printed for block in blocks)
+
+
+def test_the_page_of_corpora_shows_what_was_printed() -> None:
+    printed = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    chat = describe(load_corpus(ROOT / "corpora" / "chat.json"))
+    printed += f"```text\n{render_description(chat, blocks=True)}```"
+    page = (ROOT / "docs" / "corpora.md").read_text("utf-8")
+    blocks = re.findall(r"```text\n.*?```", page, re.DOTALL)
+    assert len(blocks) == 4
     assert all(block in printed for block in blocks)
 
 

@@ -22,7 +22,14 @@ if TYPE_CHECKING:
     )
     from wsbench._sweep import Progress, SweepInterrupted, sweep
     from wsbench.buffers import Keepalive
-    from wsbench.corpus import Corpus, Message, Stream, load_corpus
+    from wsbench.corpus import (
+        Corpus,
+        Message,
+        Stream,
+        StreamedCorpus,
+        load_corpus,
+        write_corpus,
+    )
     from wsbench.errors import (
         CorpusError,
         MeasurementError,
@@ -54,6 +61,7 @@ __all__ = [
     "RunningServer",
     "SettingsError",
     "Stream",
+    "StreamedCorpus",
     "SweepInterrupted",
     "WsbenchError",
     "cross",
@@ -63,6 +71,7 @@ __all__ = [
     "measure_connections",
     "render",
     "sweep",
+    "write_corpus",
 ]
 
 # Where each public name is defined. They are imported at first use (PEP 562): importing all of
@@ -83,6 +92,7 @@ _DEFINED_IN = {
     "Progress": "wsbench._sweep",
     "Results": "wsbench.results",
     "Stream": "wsbench.corpus",
+    "StreamedCorpus": "wsbench.corpus",
     "SweepInterrupted": "wsbench._sweep",
     "CorpusError": "wsbench.errors",
     "MeasurementError": "wsbench.errors",
@@ -94,6 +104,7 @@ _DEFINED_IN = {
     "load_results": "wsbench.results",
     "render": "wsbench.report",
     "sweep": "wsbench._sweep",
+    "write_corpus": "wsbench.corpus",
 }
 
 

@@ -19,7 +19,7 @@ from wsbench.cli._output import check_target, emit
 from wsbench.corpus.redaction import Redactor
 from wsbench.corpus.source import without_secrets
 from wsbench.errors import ResultsError, SettingsError
-from wsbench.live.listen import address, listen_tcp
+from wsbench.live.listen import BACKLOG, address, listen_tcp
 from wsbench.live.proxy import HEAD_BYTES, Proxy, Upstream
 from wsbench.live.recorder import Limits, Recorder
 from wsbench.machine import raise_descriptor_limit
@@ -36,9 +36,13 @@ def _parse_listen(text: str) -> tuple[str, int]:
 
 def _parse_upstream(text: str) -> WebSocketURI:
     try:
-        return parse_uri(text)
-    except InvalidURI as error:
-        raise SettingsError(f"{text}: {error.msg}; write ws://host:port/path") from error
+        uri = parse_uri(text)
+        # What asyncio will do, and stumble over.
+        uri.host.encode("idna")
+    except (InvalidURI, ValueError) as error:
+        reason = error.msg if isinstance(error, InvalidURI) else error
+        raise SettingsError(f"{text}: {reason}; write ws://host:port/path") from error
+    return uri
 
 
 @click.command()
@@ -172,7 +176,9 @@ async def _record(
     except OSError as error:
         raise ResultsError(f"{output}: {error.strerror}; name another place") from error
     proxy = Proxy(upstream, recorder, remark)
-    server = await asyncio.start_server(proxy.handle, sock=sock, ssl=tls, limit=HEAD_BYTES)
+    server = await asyncio.start_server(
+        proxy.handle, sock=sock, ssl=tls, limit=HEAD_BYTES, backlog=BACKLOG
+    )
     place = address(sock, tls=tls is not None)
     emit(f"wsbench record: listening on {place}, passing on to {shown}, recording to {output}\n")
     with contextlib.suppress(TimeoutError):

@@ -37,7 +37,7 @@ _TOKEN = re.compile(
     re.DOTALL,
 )
 _RUN_OF_DIGITS = re.compile(r"[0-9]+")
-_STEP = re.compile(r"\.\.|\.?\*|\.?\[\*\]|\.?\[(\d+)\]|\.?([^.\[\]*]+)")
+_STEP = re.compile(r"\.\.|\.?\*|\.?\[\*\]|\.?\[(\d{1,9})\]|\.?([^.\[\]*]+)")
 
 Path = tuple[str | int, ...]
 # A step of a pattern: a member's name, an index, any of either, or any number of steps.
@@ -66,16 +66,15 @@ class Redactor:
 
     def redact(self, message: Message) -> Message:
         """The message with its secrets replaced."""
-        text = _text(message)
+        text, encoding = _decoded(message.data)
         spans = [*self._matches(text), *self._values(text)]
         if not spans:
             return message
         parts, end = [], 0
         for start, stop in _merged(spans):
-            parts += [text[end:start], self._stand_in(text[start:stop], message)]
+            parts += [text[end:start], self._stand_in(text[start:stop], encoding)]
             end = stop
         parts.append(text[end:])
-        encoding = "utf-8" if message.text else "latin-1"
         return Message("".join(parts).encode(encoding), message.text)
 
     def _matches(self, text: str) -> Iterator[tuple[int, int]]:
@@ -90,13 +89,13 @@ class Redactor:
                 if any(_is_below(path, pattern) for pattern in self._paths):
                     yield start, stop
 
-    def _stand_in(self, secret: str, message: Message) -> str:
+    def _stand_in(self, secret: str, encoding: str) -> str:
         """What stands for a secret: characters of the same kinds, chosen by the secret."""
         choices = self._choices(secret)
         letters = _letters(secret)
 
         def like(part: str) -> str:
-            return "".join(_like(item, choices, letters, message.text) for item in part)
+            return "".join(_like(item, choices, letters, encoding) for item in part)
 
         parts, end = [], 0
         for escape in _ESCAPE.finditer(secret):
@@ -110,10 +109,10 @@ class Redactor:
 
     def _choices(self, secret: str) -> Iterator[int]:
         """Endless numbers from 0 to 65,535 that only the secret and the key decide."""
-        data = secret.encode("utf-8", "surrogatepass")
+        key = hmac.digest(self._key, secret.encode(), hashlib.sha256)
         block = 0
         while True:
-            digest = hmac.digest(self._key, block.to_bytes(4, "big") + data, hashlib.sha256)
+            digest = hmac.digest(key, block.to_bytes(4, "big"), hashlib.sha256)
             for start in range(0, len(digest), 2):
                 yield int.from_bytes(digest[start : start + 2], "big")
             block += 1
@@ -224,9 +223,12 @@ def _merged(spans: Sequence[tuple[int, int]]) -> Iterator[tuple[int, int]]:
         yield current
 
 
-def _text(message: Message) -> str:
-    """A message as text in which every character of a binary one is a byte."""
-    return message.data.decode("utf-8" if message.text else "latin-1")
+def _decoded(data: bytes) -> tuple[str, str]:
+    """A message as text, and its encoding: UTF-8, or else one in which a character is a byte."""
+    try:
+        return data.decode(), "utf-8"
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), "latin-1"
 
 
 def _letters(secret: str) -> str:
@@ -237,7 +239,7 @@ def _letters(secret: str) -> str:
     return _HEX_LETTERS if letters <= set(_HEX_LETTERS) else _LETTERS
 
 
-def _like(character: str, choices: Iterator[int], letters: str, is_text: bool) -> str:
+def _like(character: str, choices: Iterator[int], letters: str, encoding: str) -> str:
     """Another character of the same kind that takes as many bytes."""
     if "a" <= character <= "z":
         kind = letters
@@ -247,7 +249,7 @@ def _like(character: str, choices: Iterator[int], letters: str, is_text: bool) -
         kind = _DIGITS
     elif character < "\x80":
         return character
-    elif not is_text:
+    elif encoding == "latin-1":
         return chr(0x80 + next(choices) % 0x80)
     elif character < "\u0800":
         kind = _TWO_BYTES

@@ -3,6 +3,7 @@
 import contextlib
 import gzip
 import io
+import re
 import shutil
 import tempfile
 import zlib
@@ -23,6 +24,9 @@ _MOST_TIMES = 100
 _GZIP_MAGIC = b"\x1f\x8b"
 _UTF8_BOM = b"\xef\xbb\xbf"
 _UTF16_BOMS = (b"\xff\xfe", b"\xfe\xff")
+_URL = re.compile(r"[a-z0-9+]+://\S+")
+# What of a library's message fits on a line.
+_MOST_CHARACTERS = 200
 _REMEDY = "name a file, a directory, a URL or - for standard input"
 
 
@@ -210,13 +214,19 @@ def _opened(url: str, label: str) -> Iterator[BinaryIO]:
 
 
 def _reason(error: Exception) -> str:
-    """What an exception of a file system says, on one line."""
+    """What an exception of a file system says, on one line, without secrets in URLs."""
+    if isinstance(error, FileNotFoundError) and isinstance(error.__cause__, Exception):
+        # fsspec makes one of whatever keeps it from opening a URL.
+        error = error.__cause__
     text = str(error) or type(error).__name__
-    if isinstance(error, OSError) and error.strerror:
-        text = error.strerror
-    elif isinstance(error, FileNotFoundError):
+    if isinstance(error, FileNotFoundError):
         text = "No such file"
-    return " ".join(text.split())[:300].rstrip(".")
+    elif isinstance(error, OSError) and error.strerror:
+        text = error.strerror
+    elif status := getattr(error, "status", None):
+        text = f"HTTP status {status}"
+    text = _URL.sub(lambda match: without_secrets(match[0]), text)
+    return " ".join(text.split())[:_MOST_CHARACTERS].rstrip(".")
 
 
 class _Unpacked(io.RawIOBase):

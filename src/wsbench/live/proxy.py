@@ -36,6 +36,8 @@ _READ_BYTES = 2**16
 HEAD_BYTES = 2**16
 _OPEN_SECONDS = 10.0
 _CLOSE_SECONDS = 2.0
+# How long what one end sent before it went away may take to reach the other.
+_LINGER_SECONDS = 60.0
 _DEFLATE = {"memLevel": REFERENCE.memory_level}
 # Headers that concern one connection only, or that either end of the proxy makes itself.
 _OWN_HEADERS = frozenset(
@@ -96,6 +98,14 @@ class Upstream(NamedTuple):
             )
 
 
+class _OpaqueHeaders(Headers):
+    """Headers whose values go out as the bytes they came in as, which need not be ASCII."""
+
+    def serialize(self) -> bytes:
+        # websockets decodes them as ISO-8859-1, or, in older versions, as ASCII with surrogates.
+        return str(self).encode("iso-8859-1", "surrogateescape")
+
+
 class _Relay(Protocol):
     """A protocol that leaves to the other end what websockets would answer by itself."""
 
@@ -141,6 +151,18 @@ class _End(NamedTuple):
         self.write()
         await self.writer.drain()
 
+    @property
+    def is_broken(self) -> bool:
+        """Whether it was lost, or does not keep to the protocol."""
+        lost = self.reader.at_eof() or self.reader.exception() is not None
+        return lost or self.protocol.parser_exc is not None
+
+    def go_away(self) -> None:
+        """Say that the proxy ends."""
+        with contextlib.suppress(InvalidState):
+            self.protocol.send_close(CloseCode.GOING_AWAY)
+            self.write()
+
     def pass_on(self, frame: Frame) -> None:
         """Send a frame that the other end sent; after a close frame, only control frames."""
         protocol, data = self.protocol, frame.data
@@ -178,6 +200,7 @@ class Proxy:
         self._remarked: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._ends: set[_End] = set()
+        self._is_over = False
 
     async def handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Serve one connection of a client, to its end."""
@@ -192,10 +215,9 @@ class Proxy:
 
     async def stop(self) -> None:
         """Close all connections with 1001, and wait a little for them to end."""
-        for end in list(self._ends):
-            with contextlib.suppress(InvalidState):
-                end.protocol.send_close(CloseCode.GOING_AWAY)
-                end.write()
+        self._is_over = True
+        for end in self._ends:
+            end.go_away()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_CLOSE_SECONDS)
         for task in list(self._tasks):
@@ -228,23 +250,29 @@ class Proxy:
         )
         client_end = _End(server, reader, writer)
         server.receive_data(head)
-        for request in server.events_received():
-            assert isinstance(request, Request)
-            try:
-                server_end, answer, frames = await self._connect(request)
-            except _Rejected as rejected:
-                server.send_response(rejected.response)
-                break
-            with contextlib.closing(server_end.writer):
-                chosen.append(server_end.protocol.subprotocol)
-                response = server.accept(request)
-                _add_passed_on(response.headers, answer.headers)
-                server.send_response(response)
-                await client_end.flush()
-                if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
-                    number = self._recorder.opened(request.path, server.subprotocol)
-                    await self._relay(number, client_end, server_end, frames)
-        await client_end.flush()
+        request = next(iter(server.events_received()), None)
+        if not isinstance(request, Request) or not request.path.isascii():
+            error = server.handshake_exc
+            reason = (error and error.__cause__) or error or "its path is not ASCII"
+            text = f"the request is no handshake of a WebSocket: {reason}"
+            writer.write(_plain_response(http.HTTPStatus.BAD_REQUEST, text).serialize())
+            return
+        try:
+            server_end, answer, frames = await self._connect(request)
+        except _Rejected as rejected:
+            server.send_response(rejected.response)
+            await client_end.flush()
+            return
+        with contextlib.closing(server_end.writer):
+            chosen.append(server_end.protocol.subprotocol)
+            response = server.accept(request)
+            response.headers = _OpaqueHeaders(response.headers)
+            _add_passed_on(response.headers, answer.headers)
+            server.send_response(response)
+            await client_end.flush()
+            if response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS:
+                number = self._recorder.opened(request.path, server.subprotocol)
+                await self._relay(number, client_end, server_end, frames)
 
     async def _connect(self, request: Request) -> tuple[_End, Response, list[Frame]]:
         """The server's end of a connection, its answer, and what it has sent already.
@@ -270,14 +298,14 @@ class Proxy:
             subprotocols=subprotocols or None,
             max_size=None,
         )
-        asked = client.connect()
-        host = request.headers.get("Host", "")
+        headers = _OpaqueHeaders(client.connect().headers)
+        host = ", ".join(request.headers.get_all("Host"))
         for name, value in request.headers.raw_items():
             if name.lower() == "origin":
-                asked.headers[name] = self._upstream.origin(value, host)
+                headers[name] = self._upstream.origin(value, host)
             elif name.lower() != "authorization" or not self._upstream.uri.user_info:
-                _add_passed_on(asked.headers, Headers([(name, value)]))
-        client.send_request(Request(self._upstream.resource(request.path), asked.headers))
+                _add_passed_on(headers, Headers([(name, value)]))
+        client.send_request(Request(self._upstream.resource(request.path), headers))
         try:
             reader, writer = await self._upstream.connect()
             end = _End(client, reader, writer)
@@ -293,20 +321,20 @@ class Proxy:
             return end, answer, frames
         writer.close()
         if answer is not None and isinstance(client.handshake_exc, InvalidStatus):
-            headers = Headers()
+            headers = _OpaqueHeaders()
             _add_passed_on(headers, answer.headers)
             headers["Connection"] = "close"
             headers["Content-Length"] = str(len(answer.body or b""))
-            raise _Rejected(
-                Response(answer.status_code, answer.reason_phrase, headers, answer.body)
-            )
+            phrase = answer.reason_phrase.encode("ascii", "replace").decode()
+            raise _Rejected(Response(answer.status_code, phrase, headers, answer.body))
         raise _Rejected(self._bad_gateway(str(client.handshake_exc)))
 
     async def _relay(
         self, number: int, client_end: _End, server_end: _End, frames: list[Frame]
     ) -> None:
         """Pass on what either end sends, until one of them ends."""
-        closed: list[Direction] = []
+        # Code, reason and side of what ended it, and then of what the other side said to that.
+        closed: list[tuple[int, str, Direction]] = []
 
         async def pump(source: _End, target: _End, sender: Direction, frames: list[Frame]) -> None:
             message, is_text = bytearray(), False
@@ -314,10 +342,8 @@ class Proxy:
                 for frame in frames:
                     target.pass_on(frame)
                     if frame.opcode is Opcode.CLOSE:
-                        if not closed:
-                            close = Close.parse(frame.data)
-                            self._recorder.closed(number, close.code, close.reason, sender)
-                        closed.append(sender)
+                        close = Close.parse(frame.data)
+                        closed.append((close.code, close.reason, sender))
                     elif frame.opcode in _DATA:
                         if frame.opcode is not Opcode.CONT:
                             is_text = frame.opcode is Opcode.TEXT
@@ -337,24 +363,24 @@ class Proxy:
                 frames = _frames(source)
 
         ends = {client_end, server_end}
-        pumps: dict[asyncio.Task[None], tuple[_End, Direction]] = {
-            asyncio.create_task(pump(client_end, server_end, "client", [])): (server_end, "client"),
-            asyncio.create_task(pump(server_end, client_end, "server", frames)): (
-                client_end,
-                "server",
-            ),
+        targets = {
+            asyncio.create_task(pump(client_end, server_end, "client", [])): server_end,
+            asyncio.create_task(pump(server_end, client_end, "server", frames)): client_end,
         }
+        pumps = list(targets)
         self._ends |= ends
+        if self._is_over:
+            for end in ends:
+                end.go_away()
         try:
             done, left = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+            if not closed:
+                lost: Direction = "client" if client_end.is_broken else "server"
+                closed.append((CloseCode.ABNORMAL_CLOSURE, "", lost))
             for task in done:
-                target, sender = pumps[task]
-                if not closed:
-                    closed.append(sender)
-                    self._recorder.closed(number, CloseCode.ABNORMAL_CLOSURE, "", sender)
-                target.writer.close()
+                targets[task].writer.close()
             if left:
-                await asyncio.wait(left, timeout=_CLOSE_SECONDS)
+                await asyncio.wait(left, timeout=_LINGER_SECONDS)
         finally:
             self._ends -= ends
             for task in pumps:
@@ -365,6 +391,12 @@ class Proxy:
             for end in ends:
                 if any(isinstance(result, asyncio.CancelledError) for result in results):
                     end.writer.transport.abort()
+            if closed:
+                # Not before, since the other side may have sent messages until it heard of it.
+                self._recorder.closed(number, *closed[0])
+            for result in results:
+                if isinstance(result, Exception) and not isinstance(result, OSError):
+                    raise result
 
     async def _tunnel(
         self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -418,14 +450,17 @@ async def _answer(end: _End) -> tuple[Response | None, list[Frame]]:
     """
     await end.flush()
     while True:
-        data = await end.reader.read(_READ_BYTES)
-        if not data:
-            raise ConnectionResetError("it closed the connection instead of answering")
-        end.protocol.receive_data(data)
+        if data := await end.reader.read(_READ_BYTES):
+            end.protocol.receive_data(data)
+        else:
+            # Where the body of an answer ends that has no length.
+            end.protocol.receive_eof()
         events = end.protocol.events_received()
         for answer in events[:1]:
             assert isinstance(answer, Response)
             return answer, [frame for frame in events[1:] if isinstance(frame, Frame)]
+        if not data:
+            raise ConnectionResetError("it closed the connection instead of answering")
         if end.protocol.handshake_exc is not None:
             return None, []
 

@@ -60,7 +60,8 @@ class Recorder:
         """Note a connection; returns its number."""
         self.connections += 1
         # What follows is often a token.
-        path = path.partition("?")[0]
+        path = self._redacted(path.partition("?")[0])
+        subprotocol = subprotocol and self._redacted(subprotocol)
         self._write(capture_format.opened(self.connections, time.time(), path, subprotocol))
         return self.connections
 
@@ -83,6 +84,7 @@ class Recorder:
 
     def closed(self, connection: int, code: int, reason: str, direction: Direction) -> None:
         """Note that one side closed a connection, or lost it (1006)."""
+        reason = self._redacted(reason)
         self._write(capture_format.closed(connection, time.time(), code, reason, direction))
 
     def close(self) -> None:
@@ -98,6 +100,9 @@ class Recorder:
             if self.error is None:
                 self._file.flush()
                 os.fsync(self._file.fileno())
+
+    def _redacted(self, text: str) -> str:
+        return self._redactor.redact(Message(text.encode(), True)).data.decode()
 
     def _write(self, line: bytes) -> bool:
         """Write a line, if that is still to be done; returns whether it was."""

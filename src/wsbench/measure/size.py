@@ -17,7 +17,7 @@ from wsbench.settings import DeflateSettings, Direction
 
 # What contexts may take at a time. Connections that are open beyond that wait for another reading
 # of the corpus.
-_CONTEXTS_BYTES = 256 * 2**20
+_CONTEXTS_BYTES = 128 * 2**20
 
 _Encoder = Callable[[Message], Frame]
 
