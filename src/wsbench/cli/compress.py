@@ -155,8 +155,9 @@ def compress(
 ) -> int:
     """Measure what permessage-deflate does to the messages of CORPUS.
 
-    CORPUS is a JSON array of messages, a file with a message a line, or a directory with a message
-    a file; or - for standard input. A file may be gzipped.
+    CORPUS is a HAR file that a browser exported, a capture of wsbench record, a JSON array of
+    messages, a file with a message a line, or a directory with a message a file; or a URL, or - for
+    standard input. A file may be gzipped.
 
     Without --window-bits and --memory-level, the settings are those of the table in the websockets
     documentation: 15/8, 14/7, 13/6, 12/5, 11/4, 10/3, 9/2 and compression disabled. With both,

@@ -128,6 +128,8 @@ def record(
         raise click.UsageError(str(error)) from error
     if not uri.secure and (ca or insecure):
         raise click.UsageError("--ca and --insecure are for an UPSTREAM at wss://…")
+    if output == "-":
+        raise click.UsageError("--output '-': name a file")
     if os.path.lexists(output):
         raise click.UsageError(f"--output {output}: exists, and is not replaced; name a new file")
     check_target("--output", output, "-")

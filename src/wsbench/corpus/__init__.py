@@ -112,11 +112,8 @@ def _load(source: Source, format: str, direction: Direction | None) -> AnyCorpus
     """The corpus of a file; what is in memory is of both directions."""
     file, name = source.file, _printable(source.stem)
     if format == "json":
-        data = source.head
-        if not source.is_whole:
-            with file.open(bounded=True) as whole:
-                data = whole.read()
-        return Corpus.of_messages(name, json_format.parse(data, file.label))
+        with file.open(bounded=True) as whole:
+            return Corpus.of_messages(name, json_format.parse(whole.read(), file.label))
     if format == "capture":
         name = name.removesuffix(".capture")
     if source.is_whole:

@@ -5,7 +5,6 @@ a file that is cut off is read up to the cut.
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import IO, Annotated, Literal
@@ -15,6 +14,7 @@ import msgspec
 import wsbench
 from wsbench.corpus.lines_format import numbered_lines
 from wsbench.corpus.model import Event, Message
+from wsbench.corpus.text import one_line
 from wsbench.errors import CorpusError
 from wsbench.settings import Direction
 
@@ -100,23 +100,26 @@ def read(file: IO[bytes], label: str, remark: Callable[[str], None]) -> Iterator
     Raises:
         CorpusError: if a line is no record; the text names it.
     """
+    is_begun = False
     for number, line in numbered_lines(file, label):
         if line.isspace():
             continue
         try:
-            if number == 1:
-                _HEADER.decode(line)
-                continue
-            event = _event(_RECORD.decode(line))
-        except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
+            event = _event(_RECORD.decode(line)) if is_begun else _HEADER.decode(line)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
             if not line.endswith(b"\n"):
                 remark(f"{label}: cut off in line {number}, which is left out")
                 return
+            what, remedy = (
+                ("record of a capture", "repair the line, or take it out")
+                if is_begun
+                else (f"header of {SCHEMA}", "use the wsbench that wrote it, or put it back")
+            )
             raise CorpusError(
-                f"{label}:{number}: no record of a capture: {error}; repair the line, or take it "
-                f"out"
+                f"{label}:{number}: no {what}: {one_line(str(error))}; {remedy}"
             ) from error
-        if event is not None:
+        is_begun = True
+        if isinstance(event, Event):
             yield event
 
 

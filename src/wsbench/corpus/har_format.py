@@ -6,8 +6,7 @@ put the messages into another file instead, as lines, and the name of it into th
 """
 
 import base64
-import binascii
-import math
+import re
 import zipfile
 import zlib
 from collections import Counter, defaultdict
@@ -23,7 +22,8 @@ import wsbench
 from wsbench.corpus.json_format import syntax_error
 from wsbench.corpus.lines_format import numbered_lines
 from wsbench.corpus.model import Corpus, Event, Message
-from wsbench.corpus.source import HELD_BYTES, File
+from wsbench.corpus.source import HELD_BYTES, File, too_large
+from wsbench.corpus.text import not_utf8, one_line
 from wsbench.errors import CorpusError
 from wsbench.settings import Direction
 
@@ -35,18 +35,54 @@ _KIND = f"{_ENTRY}._resourceType"
 _ATTACHED = f"{_ENTRY}.response.content._file"
 # Opens the file of a name that an entry has; None if there is none.
 _Opener = Callable[[str], AbstractContextManager[IO[bytes]] | None]
+# What matters is in so many objects and arrays. The parser keeps a path for each that is open, which
+# in a small file of nothing but brackets would fill the memory.
+_DEEPEST = 6
+# It takes the square of the number of pieces to put a string together.
+_PIECE_BYTES = 2**20
 # Later than any time in seconds, earlier than any in milliseconds.
 _LATEST_SECONDS = 1e11
 _SENDERS: dict[str, Direction] = {"send": "client", "receive": "server"}
 _TEXT, _BINARY, _ERROR = 1, 2, -1
 _ZIP_MAGIC = b"PK\x03\x04"
+_ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ZIP_ERRORS = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    NotImplementedError,
+    RuntimeError,
+    OSError,
+    ValueError,
+)
+# An escape of half of a surrogate pair may be in it.
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+# One escape, or two that are a pair.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+# Where there has been no backslash for as long as a pair is, no escape is broken off.
+_GAP = re.compile(rb"[^\\]{12}")
+_GAP_WITHIN_BYTES = 4096
+
+
+class _Line(msgspec.Struct):
+    """A message, as a line of another file; what is missing or malformed is refused later."""
+
+    type: Any = None
+    time: Any = None
+    opcode: Any = None
+    data: Any = None
 
 
 def read(file: File, remark: Callable[[str], None]) -> Iterator[Event]:
     """The messages of each entry, and its end, in the order of the file.
 
     It is read as a stream: no more of it is held than one string, or one message. What is no
-    message is left out, and counted in a remark.
+    message is left out, and counted in a remark. Half of a surrogate pair, which mitmproxy writes
+    where a page is not in the encoding that it says, is U+FFFD, as browsers would send it.
 
     Raises:
         CorpusError: if the file is no HAR file, or a message lacks what makes it one; the text
@@ -54,36 +90,49 @@ def read(file: File, remark: Callable[[str], None]) -> Iterator[Event]:
     """
     left_out: Counter[str] = Counter()
     with file.open(bounded=True) as unpacked:
-        if unpacked.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC:
-            unpacked.seek(0)
-            yield from _archived(unpacked, file.label, left_out)
+        start = unpacked.tell()
+        is_archive = unpacked.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+        unpacked.seek(start)
+        if is_archive:
+            yield from _archived(unpacked, file, left_out)
         else:
-            unpacked.seek(0)
             yield from _entries(unpacked, file.label, left_out, file.open_beside)
     if left_out:
         counts = ", ".join(f"{count:,} {what}" for what, count in left_out.items())
         remark(f"{file.label}: left out: {counts}")
 
 
-def _archived(archive: IO[bytes], label: str, left_out: Counter[str]) -> Iterator[Event]:
+def _archived(archive: IO[bytes], file: File, left_out: Counter[str]) -> Iterator[Event]:
     """The messages of the HAR file in a zip archive, and of those that it names beside it."""
+    label, most_bytes = file.label, file.most_bytes()
     try:
         with zipfile.ZipFile(archive) as members:
+            of_name = {member.filename: member for member in members.infolist()}
+
+            def opened(name: str) -> IO[bytes] | None:
+                member = of_name.get(name)
+                if member is None:
+                    return None
+                if member.compress_type not in _ZIP_METHODS:
+                    raise NotImplementedError("packed in another way than by deflate")
+                if member.file_size > most_bytes:
+                    raise too_large(f"{label}: {one_line(name)}")
+                return members.open(member)
+
             names = [name for name in members.namelist() if name.lower().endswith(".har")]
             if len(names) != 1:
                 raise CorpusError(
                     f"{label}: a zip archive with {len(names)} HAR files in it; give one with one, "
                     f"or unpack it"
                 )
-            with members.open(names[0]) as file:
-                yield from _entries(
-                    file,
-                    f"{label}: {names[0]}",
-                    left_out,
-                    lambda name: members.open(name) if name in members.namelist() else None,
-                )
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise CorpusError(f"{label}: broken zip archive: {error}; make it again") from error
+            har = opened(names[0])
+            assert har is not None
+            with har:
+                yield from _entries(har, f"{label}: {one_line(names[0])}", left_out, opened)
+    except _ZIP_ERRORS as error:
+        raise CorpusError(
+            f"{label}: broken zip archive: {one_line(str(error))}; make it again"
+        ) from error
 
 
 def _entries(
@@ -92,8 +141,10 @@ def _entries(
     """The messages of a HAR file, entry by entry, and those of the files that entries name."""
     entry, number, fields, is_har = -1, 0, dict[str, Any](), False
     attached, is_socket = "", False
+    start = file.tell()
+    events = ijson.basic_parse(_Mended(file), buf_size=_PIECE_BYTES, use_float=True)
     try:
-        for prefix, kind, value in ijson.parse(file, use_float=True):
+        for prefix, kind, value in ijson.parse(_shallow(events)):
             if prefix.startswith(_MESSAGE):
                 place = f"log.entries[{entry}]._webSocketMessages[{number}]"
                 if kind == "map_key":
@@ -129,10 +180,49 @@ def _entries(
                 attached = value
             elif prefix == "log.entries" and kind == "start_array":
                 is_har = True
-    except ijson.JSONError as error:
-        raise CorpusError(_syntax_error(file, label, error)) from error
+    except (ijson.JSONError, UnicodeDecodeError) as error:
+        raise CorpusError(_syntax_error(file, start, label, error)) from error
     if not is_har:
         raise CorpusError(f"{label}: JSON of another shape: {_SHAPE}")
+
+
+def _shallow(events: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """The events of a parser without those of what is nested too deeply to matter."""
+    depth = 0
+    for event in events:
+        kind = event[0]
+        if kind in ("end_map", "end_array"):
+            depth -= 1
+        if depth <= _DEEPEST:
+            yield event
+        if kind in ("start_map", "start_array"):
+            depth += 1
+
+
+class _Mended:
+    """JSON with U+FFFD for each escaped half of a surrogate pair, which has no UTF-8 form."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._rest = b""
+
+    def read(self, size_bytes: int) -> bytes:
+        """At least one byte, unless there are no more."""
+        pieces, self._rest = [self._rest], b""
+        while size_bytes and (piece := self._file.read(size_bytes)):
+            looked_at = max(0, len(piece) - _GAP_WITHIN_BYTES)
+            gaps = [match.end() for match in _GAP.finditer(piece, looked_at)]
+            if gaps:
+                self._rest = piece[gaps[-1] :]
+                pieces.append(piece[: gaps[-1]])
+                break
+            pieces.append(piece)
+        data = b"".join(pieces)
+        return _ESCAPE.sub(_mended, data) if _HALF.search(data) else data
+
+
+def _mended(escape: re.Match[bytes]) -> bytes:
+    return b"\\ufffd" if escape["half"] else escape[0]
 
 
 def _attached(
@@ -145,13 +235,14 @@ def _attached(
             f"{place}: its messages are in {name!r}, which is missing; give the zip archive, or "
             f"put the file beside the HAR file"
         )
+    name = one_line(name)
     with opened as lines:
         for number, line in numbered_lines(lines, f"{place}: {name}"):
             of_line = f"{place}: {name}:{number}"
             try:
-                fields = msgspec.json.decode(line, type=dict[str, Any])
-            except (msgspec.DecodeError, UnicodeDecodeError) as error:
-                raise CorpusError(f"{of_line}: no message: {error}") from error
+                fields = msgspec.structs.asdict(msgspec.json.decode(line, type=_Line))
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+                raise CorpusError(f"{of_line}: no message: {one_line(str(error))}") from error
             event = _event(entry, fields, of_line, left_out)
             if event is not None:
                 yield event
@@ -176,35 +267,41 @@ def _event(entry: int, fields: dict[str, Any], place: str, left_out: Counter[str
         return None
     if not isinstance(data, str):
         raise CorpusError(f'{place}: "data" is {_shown(data)}; it has to be a string')
-    time = fields.get("time")
-    if isinstance(time, bool) or not isinstance(time, int | float) or not 0 < time < math.inf:
-        time = None
-    elif time > _LATEST_SECONDS:
-        time /= 1000
     try:
         message = (
             Message(data.encode(), True)
             if opcode == _TEXT
             else Message(base64.b64decode(data, validate=True), False)
         )
-    except UnicodeEncodeError as error:
-        raise CorpusError(f'{place}: "data" holds half of a surrogate pair') from error
-    except binascii.Error as error:
+    except ValueError as error:
         text = str(error)
         raise CorpusError(f'{place}: "data" is not base64: {text[:1].lower()}{text[1:]}') from error
-    return Event(entry, _SENDERS[kind], message, time)
+    return Event(entry, _SENDERS[kind], message, _seconds(fields.get("time")))
 
 
-def _syntax_error(file: IO[bytes], label: str, error: Exception) -> str:
+def _seconds(time: object) -> float | None:
+    """A time since 1970 in seconds, if it is one, in seconds or milliseconds."""
+    if isinstance(time, bool) or not isinstance(time, int | float):
+        return None
+    if not 0 < time < 1000 * _LATEST_SECONDS:
+        return None
+    return time / 1000 if time > _LATEST_SECONDS else float(time)
+
+
+def _syntax_error(file: IO[bytes], start: int, label: str, error: Exception) -> str:
     """Where the JSON breaks off, if the file is small enough to be looked through."""
+    # The parser adds lines with what is around the place.
+    told = error.args[0] if error.args else ""
+    text = told.decode(errors="replace") if isinstance(told, bytes) else str(told)
+    reason = one_line(text.partition("\n")[0].rstrip("."))
+    file.seek(start)
+    data = file.read(HELD_BYTES + 1)
+    if len(data) > HELD_BYTES:
+        return f"{label}: not JSON: {reason}"
     try:
-        file.seek(0)
-        data = file.read(HELD_BYTES + 1)
-        if len(data) <= HELD_BYTES:
-            return syntax_error(data, label, error)
-    except (OSError, UnicodeDecodeError):
-        pass
-    return f"{label}: not JSON: {str(error).splitlines()[0]}"
+        return syntax_error(data, label, reason)
+    except UnicodeDecodeError:
+        return str(not_utf8(data, label))
 
 
 def _shown(value: object) -> str:
@@ -218,11 +315,13 @@ def serialise(corpus: Corpus) -> Iterator[bytes]:
     for connection, direction, message, time in corpus.events_in_time():
         if direction is None or message is None:
             continue
-        started.setdefault(connection, time or 0.0)
+        # A time that would be taken for milliseconds, or is none, is as good as none.
+        time = time if time is not None and 0 < time <= _LATEST_SECONDS else 0
+        started.setdefault(connection, time)
         records[connection].append(
             {
                 "type": "receive" if direction == "server" else "send",
-                "time": time or 0,
+                "time": time,
                 "opcode": _TEXT if message.text else _BINARY,
                 "data": message.data.decode()
                 if message.text

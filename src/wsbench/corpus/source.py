@@ -19,6 +19,7 @@ from wsbench.files import standard_input
 # What is held in memory; of anything larger, formats that can be are read again for each use.
 HELD_BYTES = 32 * 2**20
 # What is unpacked to more than this and to so many times its size would only fill the memory.
+_TRUSTED_BYTES = 8 * 2**20
 _MOST_TIMES = 100
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -50,8 +51,8 @@ class File:
     def open(self, *, bounded: bool = False) -> Iterator[BinaryIO]:
         """The unpacked bytes from the start, without a byte order mark.
 
-        With `bounded`, what unpacks to a multiple of its size that no corpus does is refused, for
-        readers that keep what they read.
+        With `bounded`, what unpacks to more than `most_bytes` is refused, for readers that keep
+        what they read.
 
         Raises:
             CorpusError: if the file cannot be opened or is UTF-16; while it is read, if it cannot
@@ -60,17 +61,14 @@ class File:
         with contextlib.ExitStack() as stack:
             if isinstance(self._raw, bytes):
                 packed: BinaryIO = io.BytesIO(self._raw)
-                packed_bytes = len(self._raw)
             else:
                 try:
                     packed = stack.enter_context(self._raw.open("rb"))
-                    packed_bytes = self._raw.stat().st_size
                 except OSError as error:
                     raise CorpusError(f"{self.label}: {error.strerror}; {_REMEDY}") from error
             file: BinaryIO = packed
             if self._starts_with(packed, _GZIP_MAGIC):
-                most_bytes = max(HELD_BYTES, _MOST_TIMES * packed_bytes) if bounded else None
-                unpacked = _Unpacked(self.label, packed, most_bytes)
+                unpacked = _Unpacked(self.label, packed, self.most_bytes() if bounded else None)
                 file = stack.enter_context(io.BufferedReader(unpacked, 2**17))
             start = file.read(len(_UTF8_BOM))
             if start.startswith(_UTF16_BOMS):
@@ -79,14 +77,30 @@ class File:
                 file.seek(0)
             yield file
 
+    def most_bytes(self) -> int:
+        """What it may unpack to: a multiple of its size that no corpus reaches, if that is much."""
+        packed_bytes = len(self._raw) if isinstance(self._raw, bytes) else self._raw.stat().st_size
+        return max(_TRUSTED_BYTES, _MOST_TIMES * packed_bytes)
+
     def open_beside(self, name: str) -> BinaryIO | None:
-        """A file in the same folder, or in one below; None if there is none."""
+        """A file in the same folder, or in one below; None if there is none.
+
+        Raises:
+            CorpusError: if it cannot be opened.
+        """
         if isinstance(self._raw, bytes) or self._owner is not None:
             return None
         folder = self._raw.resolve().parent
-        path = (folder / name).resolve()
-        # What is read must not be able to name just any file of the system.
-        return path.open("rb") if path.is_relative_to(folder) and path.is_file() else None
+        try:
+            path = (folder / name).resolve()
+            # What is read must not be able to name just any file of the system.
+            return path.open("rb") if path.is_relative_to(folder) and path.is_file() else None
+        except (ValueError, RuntimeError):  # No name of a file, or links that go round in circles.
+            return None
+        except OSError as error:
+            raise CorpusError(
+                f"{self.label}: {name!r} beside it: {error.strerror}; make it readable"
+            ) from error
 
     def is_packed(self) -> bool:
         """Whether it is gzipped."""
@@ -229,6 +243,14 @@ def _reason(error: Exception) -> str:
     return " ".join(text.split())[:_MOST_CHARACTERS].rstrip(".")
 
 
+def too_large(label: str) -> CorpusError:
+    """The error of what unpacks to more than `File.most_bytes`."""
+    return CorpusError(
+        f"{label}: it unpacks to more than {_MOST_TIMES} times its size, which would have to be "
+        f"held in memory; give the unpacked file, or convert it to lines"
+    )
+
+
 class _Unpacked(io.RawIOBase):
     """A gzip file, unpacked as it is read; up to `most_bytes` of it."""
 
@@ -259,9 +281,6 @@ class _Unpacked(io.RawIOBase):
                 f"or give the unpacked file"
             ) from error
         if self._most_bytes is not None and self._gzip.tell() > self._most_bytes:
-            raise CorpusError(
-                f"{self._label}: it unpacks to more than {_MOST_TIMES} times its size, which would "
-                f"have to be held in memory; give the unpacked file, or convert it to lines"
-            )
+            raise too_large(self._label)
         buffer[: len(data)] = data
         return len(data)
