@@ -1,7 +1,7 @@
 """Time and memory that corpora take which are not held in memory, for the ladder's sizes.
 
-`python benchmarks/large_corpus.py [MEGABYTES...]`; files are made in a temporary folder. Half of the
-HAR file are pages and pictures, as in those of browsers.
+`python benchmarks/large_corpus.py [MEGABYTES...]`; files are made in a temporary folder. Half of
+the HAR file are pages and pictures, as in those of browsers.
 """
 
 import itertools

@@ -35,8 +35,7 @@ _KIND = f"{_ENTRY}._resourceType"
 _ATTACHED = f"{_ENTRY}.response.content._file"
 # Opens the file of a name that an entry has; None if there is none.
 _Opener = Callable[[str], AbstractContextManager[IO[bytes]] | None]
-# What matters is in so many objects and arrays. The parser keeps a path for each that is open, which
-# in a small file of nothing but brackets would fill the memory.
+# In so many objects and arrays is what matters.
 _DEEPEST = 6
 # It takes the square of the number of pieces to put a string together.
 _PIECE_BYTES = 2**20
@@ -117,7 +116,7 @@ def _archived(archive: IO[bytes], file: File, left_out: Counter[str]) -> Iterato
                     raise NotImplementedError("packed in another way than by deflate")
                 if member.file_size > most_bytes:
                     raise too_large(f"{label}: {one_line(name)}")
-                return members.open(member)
+                return members.open(name)
 
             names = [name for name in members.namelist() if name.lower().endswith(".har")]
             if len(names) != 1:
@@ -144,11 +143,9 @@ def _entries(
     start = file.tell()
     events = ijson.basic_parse(_Mended(file), buf_size=_PIECE_BYTES, use_float=True)
     try:
-        for prefix, kind, value in ijson.parse(_shallow(events)):
+        for prefix, kind, value in _placed(events):
             if prefix.startswith(_MESSAGE):
                 place = f"log.entries[{entry}]._webSocketMessages[{number}]"
-                if kind == "map_key":
-                    continue
                 if prefix != _MESSAGE:
                     # What is nested is none of the fields that matter, whose values are scalars.
                     is_nested = kind in ("start_map", "start_array", "end_map", "end_array")
@@ -186,17 +183,34 @@ def _entries(
         raise CorpusError(f"{label}: JSON of another shape: {_SHAPE}")
 
 
-def _shallow(events: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
-    """The events of a parser without those of what is nested too deeply to matter."""
-    depth = 0
-    for event in events:
-        kind = event[0]
-        if kind in ("end_map", "end_array"):
-            depth -= 1
-        if depth <= _DEEPEST:
-            yield event
-        if kind in ("start_map", "start_array"):
-            depth += 1
+def _placed(events: Iterator[tuple[str, Any]]) -> Iterator[tuple[str, str, Any]]:
+    """What `ijson.parse` gives but keys, and without what is nested too deeply to matter.
+
+    That keeps the path of all that is open, which for a small file of nothing but brackets would
+    fill the memory.
+    """
+    of_open: list[str] = []
+    path, skipped = "", 0
+    for kind, value in events:
+        if kind == "map_key":
+            if not skipped:
+                path = f"{of_open[-1]}.{value}" if of_open[-1] else value
+        elif kind in ("start_map", "start_array"):
+            if skipped or len(of_open) > _DEEPEST:
+                skipped += 1
+                continue
+            yield path, kind, None
+            of_open.append(path)
+            if kind == "start_array":
+                path = f"{path}.item" if path else "item"
+        elif kind in ("end_map", "end_array"):
+            if skipped:
+                skipped -= 1
+                continue
+            path = of_open.pop()
+            yield path, kind, None
+        elif not skipped:
+            yield path, kind, value
 
 
 class _Mended:
@@ -209,7 +223,7 @@ class _Mended:
     def read(self, size_bytes: int) -> bytes:
         """At least one byte, unless there are no more."""
         pieces, self._rest = [self._rest], b""
-        while size_bytes and (piece := self._file.read(size_bytes)):
+        while piece := self._file.read(size_bytes):
             looked_at = max(0, len(piece) - _GAP_WITHIN_BYTES)
             gaps = [match.end() for match in _GAP.finditer(piece, looked_at)]
             if gaps:
@@ -258,7 +272,7 @@ def _event(entry: int, fields: dict[str, Any], place: str, left_out: Counter[str
     if kind == "error" or opcode == _ERROR:
         left_out["records of errors"] += 1
         return None
-    if kind not in _SENDERS:
+    if not isinstance(kind, str) or kind not in _SENDERS:
         raise CorpusError(f'{place}: "type" is {_shown(kind)}; it has to be "send" or "receive"')
     if type(opcode) is not int and not (isinstance(opcode, float) and opcode.is_integer()):
         raise CorpusError(f'{place}: "opcode" is {_shown(opcode)}; 1 is text, 2 binary')

@@ -28,7 +28,6 @@ _DIGITS = "0123456789"
 _TWO_BYTES = "àáâãäåæçèéêëìíîïñòóôõöøùúûüý"
 _THREE_BYTES = "".join(map(chr, range(0x4E00, 0x4F00)))
 _FOUR_BYTES = "".join(map(chr, range(0x1F600, 0x1F640)))
-_HEX = "0123456789abcdef"
 
 _ESCAPE = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)", re.DOTALL)
 # The tokens of JSON; what they are is told by their first character.
@@ -99,7 +98,7 @@ class Redactor:
 
         parts, end = [], 0
         for escape in _ESCAPE.finditer(secret):
-            parts += [like(secret[end : escape.start()]), _like_escape(escape[0], choices)]
+            parts += [like(secret[end : escape.start()]), _like_escape(escape[0], choices, letters)]
             end = escape.end()
         text = "".join([*parts, like(secret[end:])])
         if text.startswith("0") and not secret.startswith("0"):
@@ -260,10 +259,15 @@ def _like(character: str, choices: Iterator[int], letters: str, encoding: str) -
     return kind[next(choices) % len(kind)]
 
 
-def _like_escape(escape: str, choices: Iterator[int]) -> str:
-    """An escape of JSON that stands for another character, where it may; else the same."""
-    if not escape.startswith("\\u"):
+def _like_escape(escape: str, choices: Iterator[int], letters: str) -> str:
+    """An escape of JSON that stands for another character of the same kind, if any does."""
+    if len(escape) < len("\\u0000"):
         return escape
-    # Not \\ud800 to \\udfff, whose pairs would be torn apart, nor control characters.
-    number = next(choices)
-    return f"\\u4e{_HEX[number % 16]}{_HEX[number // 16 % 16]}"
+    number = int(escape[2:], 16)
+    if 0xD800 <= number < 0xDC00:
+        # The first half of all of _FOUR_BYTES; the second half is another escape.
+        return "\\ud83d"
+    if 0xDC00 <= number < 0xE000:
+        return f"\\u{0xDE00 + next(choices) % len(_FOUR_BYTES):04x}"
+    like = ord(_like(chr(number), choices, letters, "utf-8"))
+    return escape if like == number else f"\\u{like:04x}"

@@ -18,8 +18,8 @@ from wsbench.files import standard_input
 
 # What is held in memory; of anything larger, formats that can be are read again for each use.
 HELD_BYTES = 32 * 2**20
-# What is unpacked to more than this and to so many times its size would only fill the memory.
-_TRUSTED_BYTES = 8 * 2**20
+# What is unpacked to so many times its size, and to more than a quarter of what is held, would only
+# fill the memory: messages of a byte or two take many times what they do in the file.
 _MOST_TIMES = 100
 
 _GZIP_MAGIC = b"\x1f\x8b"
@@ -80,7 +80,7 @@ class File:
     def most_bytes(self) -> int:
         """What it may unpack to: a multiple of its size that no corpus reaches, if that is much."""
         packed_bytes = len(self._raw) if isinstance(self._raw, bytes) else self._raw.stat().st_size
-        return max(_TRUSTED_BYTES, _MOST_TIMES * packed_bytes)
+        return max(HELD_BYTES // 4, _MOST_TIMES * packed_bytes)
 
     def open_beside(self, name: str) -> BinaryIO | None:
         """A file in the same folder, or in one below; None if there is none.

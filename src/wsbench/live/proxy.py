@@ -144,7 +144,9 @@ class _End(NamedTuple):
 
     def write(self) -> None:
         """Send what the protocol has to say; when its connection ends is decided elsewhere."""
-        self.writer.writelines(data for data in self.protocol.data_to_send() if data)
+        # asyncio stumbles over what is written once a connection is lost that was closing.
+        if not self.writer.is_closing():
+            self.writer.writelines(data for data in self.protocol.data_to_send() if data)
 
     async def flush(self) -> None:
         """The same; wait while too much is on its way."""

@@ -50,10 +50,11 @@ class Recorder:
         self._limits = limits
         self._ended = ended
         self._is_over = False
-        self._written_bytes = 0
         self._flush_timer: asyncio.TimerHandle | None = None
         self._file = path.open("xb", _BUFFER_BYTES)
-        self._write(capture_format.header(upstream, redacted=bool(redactor)))
+        self._written_bytes = self._file.write(
+            capture_format.header(upstream, redacted=bool(redactor))
+        )
         self._file.flush()
 
     def opened(self, path: str, subprotocol: str | None) -> int:
@@ -118,7 +119,7 @@ class Recorder:
             self._fail(error)
             return False
         self._written_bytes += len(line)
-        if self._flush_timer is None and self._written_bytes > len(line):
+        if self._flush_timer is None:
             loop = asyncio.get_running_loop()
             self._flush_timer = loop.call_later(_FLUSH_SECONDS, self._flush)
         return True

@@ -56,10 +56,9 @@ def _streams(description: Description) -> str:
     def cells(side: Side, name: str) -> list[str]:
         return [name, side.direction, f"{side.messages:,}", f"{side.bytes:,}"]
 
-    rows = [
-        cells(side, "all" if side.streams == 1 else f"all {side.streams:,}")
-        for side in description.sides
-    ]
+    rows = [cells(side, f"all {side.streams:,}") for side in description.sides]
+    if description.statistics.connections == 1:
+        rows = []
     rows += [cells(side, f"{side.connection:,}") for side in description.largest_streams]
     left = description.statistics.streams - len(description.largest_streams)
     table = tabulate(
