@@ -177,7 +177,8 @@ def _entries(
                 attached = value
             elif prefix == "log.entries" and kind == "start_array":
                 is_har = True
-    except (ijson.JSONError, UnicodeDecodeError) as error:
+    # Which ValueError gets through, such as UnicodeDecodeError, depends on the parser that ijson has.
+    except (ijson.JSONError, ValueError) as error:
         raise CorpusError(_syntax_error(file, start, label, error)) from error
     if not is_har:
         raise CorpusError(f"{label}: JSON of another shape: {_SHAPE}")
