@@ -74,7 +74,7 @@ PLAYWRIGHT = [
             ],
             "",
         ),
-        ("devtools.har", DEVTOOLS, "2 records of errors"),
+        ("devtools.har", DEVTOOLS, "error records (2)"),
         ("playwright-embed.har", PLAYWRIGHT, ""),
         ("playwright-attach.zip", PLAYWRIGHT, ""),
         ("playwright-attach/playwright-attach.har", PLAYWRIGHT, ""),
@@ -204,11 +204,11 @@ def test_what_is_no_message_is_left_out_and_counted(tmp_path: Path) -> None:
     )
     corpus = load(tmp_path, data)
     assert streams(corpus) == [(0, "server", ["good"])]
-    counts = "3 records of errors, 3 control frames"
+    counts = "error records (3), control frames (3)"
     assert corpus.remarks == (f"{tmp_path / 'a.har'}: left out: {counts}",)
     alone = complaint(tmp_path, har(entry(error)))
     assert alone.startswith("empty corpus: it holds no messages of WebSockets; export it from")
-    assert alone.endswith("a.har: left out: 1 records of errors")
+    assert alone.endswith("a.har: left out: error records (1)")
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_a_session_of_a_browser(wsbench: Run, tmp_path: Path, no_orphans: None) 
 
     done = wsbench("corpus", "info", "session.har")
     assert done.returncode == 0
-    assert done.stderr == "wsbench: warning: session.har: left out: 3 records of errors\n"
+    assert done.stderr == "wsbench: warning: session.har: left out: error records (3)\n"
     streams = [*server.received.values(), *server.sent.values()]
     sizes = [
         len(message.encode() if isinstance(message, str) else message)
@@ -194,7 +194,7 @@ HAR = {
     }
 }
 CLIENT, SERVER = ["hello, žluť"], ['{"a":1}', "plain"]
-LEFT_OUT = "wsbench: warning: a.har: left out: 1 records of errors\n"
+LEFT_OUT = "wsbench: warning: a.har: left out: error records (1)\n"
 
 
 @pytest.fixture
@@ -350,7 +350,7 @@ def test_what_was_left_out_is_told_unless_quiet(wsbench: Run, har: Path) -> None
         "compress": wsbench("compress", "a.har", "--no-time", "--no-memory"),
     }
     assert {name: done.stderr for name, done in loud.items()} == dict.fromkeys(loud, LEFT_OUT)
-    assert "Warning: a.har: left out: 1 records of errors\n" in loud["compress"].stdout
+    assert "Warning: a.har: left out: error records (1)\n" in loud["compress"].stdout
     quiet = (
         wsbench("corpus", "info", "a.har", "--quiet"),
         wsbench("corpus", "convert", "a.har", "c.har", "--quiet"),

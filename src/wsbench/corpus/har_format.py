@@ -97,7 +97,7 @@ def read(file: File, remark: Callable[[str], None]) -> Iterator[Event]:
         else:
             yield from _entries(unpacked, file.label, left_out, file.open_beside)
     if left_out:
-        counts = ", ".join(f"{count:,} {what}" for what, count in left_out.items())
+        counts = ", ".join(f"{what} ({count:,})" for what, count in left_out.items())
         remark(f"{file.label}: left out: {counts}")
 
 
@@ -177,7 +177,7 @@ def _entries(
                 attached = value
             elif prefix == "log.entries" and kind == "start_array":
                 is_har = True
-    # Which ValueError gets through, such as UnicodeDecodeError, depends on the parser that ijson has.
+    # Which ValueError gets through, UnicodeDecodeError or another, depends on ijson's parser.
     except (ijson.JSONError, ValueError) as error:
         raise CorpusError(_syntax_error(file, start, label, error)) from error
     if not is_har:
@@ -271,7 +271,7 @@ def _event(entry: int, fields: dict[str, Any], place: str, left_out: Counter[str
     """
     kind, opcode, data = fields.get("type"), fields.get("opcode"), fields.get("data")
     if kind == "error" or opcode == _ERROR:
-        left_out["records of errors"] += 1
+        left_out["error records"] += 1
         return None
     if not isinstance(kind, str) or kind not in _SENDERS:
         raise CorpusError(f'{place}: "type" is {_shown(kind)}; it has to be "send" or "receive"')
