@@ -320,7 +320,7 @@ def _remarks(corpus: Corpus, summary: CorpusSummary, connections: int) -> list[s
     remarks = []
     played = sum(map(len, played_streams(corpus)))
     if played < summary.messages:
-        remarks.append(f"of the {summary.messages:,} messages the first {played:,} are sent")
+        remarks.append(f"of the {summary.messages:,} messages {played:,} are sent")
     if connections < _FEW_CONNECTIONS:
         remarks.append(
             f"{connections} connections are few: what a process takes once, or a page at a time, "

@@ -25,8 +25,12 @@ def local_pool(workers: int) -> Iterator[Executor]:
 
 
 def _follow_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it does: a killed parent cannot stop its workers."""
+    """Leave Ctrl-C to the parent, and end when it does: a killed parent cannot stop its workers.
+
+    SIGTERM ends it at once, whatever the parent, which it is a copy of, makes of that.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -176,7 +176,7 @@ def test_lines_that_are_not_utf8_are_refused_with_the_place() -> None:
 def test_a_directory_reads_back_what_it_wrote(messages: list[Message]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "corpus"
-        directory_format.write(messages, path)
+        directory_format.write(messages, len(messages), path)
         assert directory_format.read(path) == messages
         assert [entry.name for entry in Path(folder).iterdir()] == ["corpus"]
 
@@ -218,14 +218,14 @@ def test_a_dangling_link_is_not_passed_over(tmp_path: Path) -> None:
 def test_a_directory_with_files_is_never_written_into(tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("mine")
     with pytest.raises(CorpusError, match="exists"):
-        directory_format.write([Message(b"a", True)], tmp_path)
+        directory_format.write([Message(b"a", True)], 1, tmp_path)
     assert [entry.name for entry in tmp_path.iterdir()] == ["mine.txt"]
 
 
 def test_an_empty_directory_may_be_filled(tmp_path: Path) -> None:
     path = tmp_path / "empty"
     path.mkdir()
-    directory_format.write([Message(b"a", True)], path)
+    directory_format.write([Message(b"a", True)], 1, path)
     assert directory_format.read(path) == [Message(b"a", True)]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from wsbench.corpus import Message
@@ -242,3 +242,21 @@ def test_a_malformed_path_is_refused(path: str) -> None:
 def test_a_malformed_pattern_is_refused(pattern: str) -> None:
     with pytest.raises(SettingsError, match="no regular expression"):
         Redactor([pattern], [])
+
+
+@given(
+    st.recursive(
+        st.text() | st.integers(),
+        lambda children: st.lists(children) | st.dictionaries(st.text(), children),
+        max_leaves=6,
+    ),
+    st.sampled_from([r"\w{2,}", r"[a-z]+", r"n(\w+)", r"u00\w", r"\d+"]),
+    st.booleans(),
+)
+@example({"t": "line one\nabcdefgh"}, r"\w{8,}", True)
+@example({"t": "\u00e9\u00e9abc"}, r"[0-9a-z]{3,}", True)
+def test_patterns_do_not_tear_escapes_apart(value: object, pattern: str, is_ascii: bool) -> None:
+    text = json.dumps(value, ensure_ascii=is_ascii)
+    redacted = Redactor([pattern], ()).redact(Message(text.encode(), True)).data
+    assert len(redacted) == len(text.encode())
+    json.loads(redacted)

@@ -5,6 +5,7 @@ import itertools
 import os
 import pickle
 import random
+import tempfile
 import threading
 from pathlib import Path
 
@@ -154,3 +155,42 @@ def test_a_line_that_would_fill_the_memory_is_refused(
     (tmp_path / "bomb.txt.gz").write_bytes(gzip.compress(b"short\n" + b"a" * 3 * 2**20))
     with pytest.raises(CorpusError, match=r"bomb\.txt\.gz:2: a line of more than 1 MiB"):
         load_corpus(tmp_path / "bomb.txt.gz")
+
+
+def test_a_file_that_changes_is_not_measured_as_if_it_did_not(
+    tmp_path: Path, little_memory: None
+) -> None:
+    path = tmp_path / "c.jsonl"
+    write_corpus(lines(2000), path)
+    streamed = load_corpus(path)
+    with path.open("ab") as file:
+        file.write(b"one more\n")
+    with pytest.raises(CorpusError, match=r"c\.jsonl: it changed since it was first read"):
+        list(streamed.events())
+
+
+def test_a_direction_that_a_large_file_lacks_is_told_as_of_a_small_one(
+    tmp_path: Path, little_memory: None
+) -> None:
+    write_corpus(lines(2000), tmp_path / "c.jsonl")
+    with pytest.raises(CorpusError, match=r"c\.jsonl: no messages from the client"):
+        load_corpus(tmp_path / "c.jsonl", direction="client")
+
+
+def test_a_temporary_file_goes_with_its_corpus(
+    tmp_path: Path, little_memory: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    write_corpus(lines(2000), tmp_path / "c.capture.jsonl")
+    write_corpus(
+        load_corpus(tmp_path / "c.capture.jsonl", direction="server").sample, tmp_path / "c.har"
+    )
+    corpus = load_corpus(tmp_path / "c.har")
+    assert isinstance(corpus, StreamedCorpus)
+    assert len(list((tmp_path / "temporary").iterdir())) == 1
+    del corpus
+    assert list((tmp_path / "temporary").iterdir()) == []
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    with pytest.raises(CorpusError, match=r"c\.har: No such file or directory, .*; set TMPDIR"):
+        load_corpus(tmp_path / "c.har")

@@ -4,12 +4,17 @@ import contextlib
 import functools
 import http.server
 import json
+import os
+import signal
+import subprocess
 import threading
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.e2e.conftest import Run
@@ -138,6 +143,43 @@ def test_info_says_who_sends_what_and_what_windows_buy(wsbench: Run, capture: Pa
     assert "####" in plain.stdout
 
 
+def test_a_corpus_is_not_converted_into_itself(wsbench: Run, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "1.txt").write_text("hello")
+    done = wsbench("corpus", "convert", "d", "d/all.jsonl")
+    assert done.returncode == 2
+    assert done.stderr.startswith("wsbench: d/all.jsonl: it would join CORPUS; name another place")
+    assert [path.name for path in (tmp_path / "d").iterdir()] == ["1.txt"]
+    (tmp_path / "d" / "2.bin").write_bytes(b"\xff")
+    done = wsbench("corpus", "convert", "d", "-", "--to", "json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "message 2 is binary" in done.stderr
+
+
+def test_a_terminated_command_leaves_no_temporary_file(
+    command: Path, tmp_path: Path, no_orphans: None
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    line = b"x" * 1000 + b"\n"
+    run = subprocess.Popen(
+        [command, "compress", "-", "--no-time", "--no-memory", "--quiet"],
+        stdin=subprocess.PIPE,
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+    )
+    assert run.stdin is not None
+    run.stdin.write(line * 40_000)
+    run.stdin.close()
+    deadline = time.monotonic() + 30
+    # The workers are at it, so all is read.
+    while not psutil.Process(run.pid).children():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert len(list((tmp_path / "temporary").iterdir())) == 1
+    run.terminate()
+    assert run.wait(30) == 128 + signal.SIGTERM
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
 def test_what_is_cut_off_is_told_and_the_rest_is_read(wsbench: Run, capture: Path) -> None:
     capture.write_text(capture.read_text()[:-9])
     done = wsbench("compress", capture, "--no-time", "--no-memory")
@@ -189,6 +231,7 @@ def test_corpora_at_urls(wsbench: Run, capture: Path, tmp_path: Path) -> None:
             ("http://127.0.0.1:1/c", "127.0.0.1:1/c: "),
             ("gopher://host/c", "gopher://host/c: "),
             (f"zip://no::{tmp_path}/a.zip", "zip://no::"),
+            (f"zip://no::{secret}/a.zip?token=abc", "/a.zip?…: "),
         ):
             done = wsbench("corpus", "info", place)
             assert (done.returncode, done.stdout) == (2, "")

@@ -36,6 +36,7 @@ EXIT_DONE = 0
 EXIT_WRONG_USE = 2
 EXIT_DEFECT = 70  # EX_SOFTWARE of sysexits.h; 1 would mean that a check found a regression
 EXIT_INTERRUPTED = 130
+EXIT_TERMINATED = 143  # what a shell says of a process that SIGTERM ended
 
 
 class _LazyGroup(click.Group):
@@ -82,9 +83,9 @@ def main(arguments: list[str] | None = None) -> int:
         return _mistake(_one_line(error), error.exit_code)
     except WsbenchError as error:
         return _mistake(str(error), EXIT_WRONG_USE)
-    except SystemExit:
-        # What click makes of a reader of --help that has seen enough.
-        return EXIT_DONE
+    except SystemExit as error:
+        # Else it is what click makes of a reader of --help that has seen enough.
+        return EXIT_TERMINATED if error.code == EXIT_TERMINATED else EXIT_DONE
     except OSError as error:
         discard_output()
         return _mistake(f"{error.filename or 'input or output'}: {error.strerror}", EXIT_WRONG_USE)

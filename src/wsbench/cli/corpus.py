@@ -14,7 +14,7 @@ from wsbench.cli._options import (
     quiet_option,
 )
 from wsbench.cli._output import emit, emit_bytes, is_same_file
-from wsbench.corpus import FORMATS, AnyCorpus, load_corpus, serialise, write_corpus
+from wsbench.corpus import FORMATS, AnyCorpus, Corpus, load_corpus, serialise, write_corpus
 from wsbench.corpus.kinds import KINDS, generate
 from wsbench.measure.description import describe
 from wsbench.report.corpus import render_description
@@ -87,17 +87,23 @@ def convert(
     """Write CORPUS in another format; its messages stay the same to the byte.
 
     TARGET is a new file or a directory: .capture.jsonl, .har, .json, .jsonl, .txt, or without an
-    extension; .gz packs it; - is standard output. Captures and HAR files hold everything. The
-    others hold what one side sends on one connection, text only but for directories; what they
-    cannot hold is refused. With --direction, they take what that side sends.
+    extension; .gz packs it; - is standard output. Captures and HAR files hold the messages of all
+    connections, with who sent them and when. The others hold what one side sends on one connection,
+    text only but for directories; what they cannot hold is refused. With --direction, they take
+    what that side sends.
 
     \b
     wsbench corpus convert session.har session.capture.jsonl
     wsbench corpus convert session.har messages/ --to directory --direction server
     """
-    if target != "-" and corpus_path != "-" and is_same_file(target, corpus_path):
-        raise click.UsageError(f"{target}: that is CORPUS; name another target")
+    if not target:
+        raise click.UsageError("TARGET is empty; name a file, a new directory, or -")
     path = Path(target)
+    if target != "-" and corpus_path != "-":
+        if is_same_file(target, corpus_path):
+            raise click.UsageError(f"{target}: that is CORPUS; name another target")
+        if is_same_file(path.parent, corpus_path) and not path.name.startswith("."):
+            raise click.UsageError(f"{target}: it would join CORPUS; name another place")
     if target != "-" and path.is_file() and not force:
         raise click.UsageError(f"{target}: exists; name another target, or pass --force")
     loaded = load_corpus(corpus_path, corpus_format, direction)
@@ -107,7 +113,9 @@ def convert(
     if target == "-":
         if target_format is None or target_format == "directory":
             raise click.UsageError("standard output needs --to, with the format of a file")
-        emit_bytes(serialise(loaded, target_format, forget_direction=forget))
+        chunks = serialise(loaded, target_format, forget_direction=forget)
+        # What is refused is refused before anything is printed, if it fits into memory.
+        emit_bytes([b"".join(chunks)] if isinstance(loaded, Corpus) else chunks)
     else:
         write_corpus(loaded, path, target_format, forget_direction=forget)
     return EXIT_DONE
@@ -127,7 +135,7 @@ def convert(
     "-o",
     "--output",
     metavar="PATH",
-    help="A file (.json, .jsonl, .txt; .gz packs it) or a new directory.",
+    help="A file (.json, .jsonl, .capture.jsonl, .har; .gz packs it) or a new directory.",
 )
 def generate_(
     kind: str, messages: int, seed: int, target_format: str | None, output: str | None

@@ -25,6 +25,9 @@ from wsbench.live.recorder import Limits, Recorder
 from wsbench.machine import raise_descriptor_limit
 from wsbench.report.units import counted
 
+# Room for the first line of a capture.
+_LEAST_BYTES = 4096
+
 
 def _parse_listen(text: str) -> tuple[str, int]:
     """A host and a port from `127.0.0.1:9000`, `[::1]:9000`, `:9000` or `9000`."""
@@ -130,6 +133,8 @@ def record(
         raise click.UsageError("--ca and --insecure are for an UPSTREAM at wss://…")
     if output == "-":
         raise click.UsageError("--output '-': name a file")
+    if max_bytes is not None and max_bytes < _LEAST_BYTES:
+        raise click.UsageError(f"--max-bytes {max_bytes}: choose at least {_LEAST_BYTES}")
     if os.path.lexists(output):
         raise click.UsageError(f"--output {output}: exists, and is not replaced; name a new file")
     check_target("--output", output, "-")

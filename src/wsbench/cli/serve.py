@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from wsbench.cli import EXIT_DONE
+from wsbench.cli import EXIT_DONE, remark
 from wsbench.cli._limits import or_none, parse_bytes, parse_frames, parse_grace, parse_seconds
 from wsbench.cli._options import implementation_option, parsed, tls_context, tls_option
 from wsbench.cli._output import emit
@@ -133,7 +133,10 @@ def serve(
         raise click.UsageError("--reply corpus and --corpus CORPUS need each other")
     replies = None
     if corpus_path is not None:
-        replies = list(load_corpus(corpus_path).sample.sent_by("server").messages())
+        corpus = load_corpus(corpus_path)
+        for text in corpus.remarks:
+            remark(f"warning: {text}")
+        replies = list(corpus.sample.sent_by("server").messages())
     given: dict[str, float | None] = {
         "max_size": max_size,
         "max_queue": max_queue,

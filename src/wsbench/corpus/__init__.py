@@ -23,7 +23,7 @@ from wsbench.corpus.model import (
     Statistics,
     Stream,
 )
-from wsbench.corpus.source import HELD_BYTES, File, Source, is_url, read_source, spool_file
+from wsbench.corpus.source import HELD_BYTES, File, Source, is_url, read_source, spooled
 from wsbench.corpus.streamed import AnyCorpus, StreamedCorpus
 from wsbench.errors import CorpusError
 from wsbench.files import write_atomically
@@ -100,7 +100,7 @@ def load_corpus(
         if direction is not None and not is_empty:
             corpus = corpus.in_direction(direction)
     else:
-        is_empty = not corpus.sample.streams
+        is_empty = corpus.is_empty
     if is_empty:
         raise CorpusError(f"{label}: empty corpus: {remedy}")
     if not corpus.sample.streams:
@@ -121,18 +121,16 @@ def _load(source: Source, format: str, direction: Direction | None) -> AnyCorpus
         corpus = Corpus.of_events(name, _READERS[format](file, remarks.append))
         return msgspec.structs.replace(corpus, remarks=tuple(remarks))
     if format == "har":
-        return _spooled(name, file, direction)
+        return _as_capture(name, file, direction)
     return StreamedCorpus(name, file, _READERS[format], direction)
 
 
-def _spooled(name: str, file: File, direction: Direction | None) -> StreamedCorpus:
+def _as_capture(name: str, file: File, direction: Direction | None) -> StreamedCorpus:
     """The messages of a large HAR file, most of which may be other things, as a capture."""
     remarks: list[str] = []
-    spool = spool_file()
-    spool.writelines(capture_format.serialise(har_format.read(file, remarks.append)))
-    spool.flush()
-    spooled = File(file.label, Path(spool.name), spool)
-    return StreamedCorpus(name, spooled, _read_capture, direction, remarks)
+    events = har_format.read(file, remarks.append)
+    capture = spooled(file.label, capture_format.serialise(events))
+    return StreamedCorpus(name, capture, _read_capture, direction, remarks)
 
 
 def _read_lines(file: File, _remark: Remark) -> Iterator[Event]:
@@ -182,7 +180,7 @@ def write_corpus(
     chosen = format or _format_of_name(path, unpacked, packed)
     if chosen == "directory":
         _check_streams(corpus, chosen, forget_direction)
-        directory_format.write(corpus.messages(), path)
+        directory_format.write(corpus.messages(), corpus.statistics().messages, path)
         return
     chunks = serialise(corpus, chosen, forget_direction=forget_direction)
     if format is None:

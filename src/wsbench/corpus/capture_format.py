@@ -75,7 +75,7 @@ class Close(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="close", tag_field="type"
 ):
     """A connection ended, with this code and reason of RFC 6455 (1005: none was given; 1006: it was
-    lost), said by this side.
+    lost), said by this side; by none if the recording ended.
     """
 
     connection: Number
@@ -141,8 +141,10 @@ def opened(connection: int, time: float, path: str, subprotocol: str | None) -> 
     return _line(Open(connection=connection, time=time, path=path, subprotocol=subprotocol))
 
 
-def closed(connection: int, time: float, code: int, reason: str, direction: Direction) -> bytes:
-    """The line of a connection that one side closed."""
+def closed(
+    connection: int, time: float, code: int, reason: str, direction: Direction | None
+) -> bytes:
+    """The line of a connection that one side closed, or, None, neither did."""
     return _line(
         Close(connection=connection, time=time, code=code, reason=reason, direction=direction)
     )

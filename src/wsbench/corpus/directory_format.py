@@ -31,8 +31,8 @@ def read(path: Path) -> list[Message]:
         ) from error
 
 
-def write(messages: Iterable[Message], path: Path) -> None:
-    """Make a directory that `read` gives back: one numbered file a message.
+def write(messages: Iterable[Message], count: int, path: Path) -> None:
+    """Make a directory that `read` gives back: one numbered file for each of `count` messages.
 
     Raises:
         CorpusError: if `path` exists and is anything but an empty directory, or if it cannot
@@ -46,8 +46,7 @@ def write(messages: Iterable[Message], path: Path) -> None:
         raise CorpusError(f"{path}: exists; name a directory that does not")
     path = Path(os.path.realpath(path))
     draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    messages = list(messages)
-    digits = len(str(len(messages)))
+    digits = len(str(count))
     try:
         draft.mkdir()
         for number, message in enumerate(messages, 1):

@@ -102,9 +102,7 @@ class Corpus(msgspec.Struct, frozen=True):
         return cls(name, (Stream(tuple(messages), direction),))
 
     @classmethod
-    def of_events(
-        cls, name: str, events: Iterable[Event], remarks: tuple[str, ...] = ()
-    ) -> "Corpus":
+    def of_events(cls, name: str, events: Iterable[Event]) -> "Corpus":
         """A corpus of the streams that have messages, in the order in which they began."""
         begun: dict[int, dict[Direction, _Draft]] = {}
         drafts: list[_Draft] = []
@@ -122,7 +120,7 @@ class Corpus(msgspec.Struct, frozen=True):
                 drafts.append(draft)
             draft.messages.append(message)
             draft.times.append(time)
-        return cls(name, tuple(map(_finished, drafts)), remarks)
+        return cls(name, tuple(map(_finished, drafts)))
 
     @property
     def sample(self) -> "Corpus":

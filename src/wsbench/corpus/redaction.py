@@ -6,6 +6,7 @@ way, so that what repeated itself still does, and messages compress much as they
 secret do not: what stands for a text could be guessed from how often each occurs.
 """
 
+import bisect
 import hashlib
 import hmac
 import json
@@ -13,6 +14,7 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 
+from wsbench.corpus.json_format import is_value
 from wsbench.corpus.model import Message
 from wsbench.errors import SettingsError
 
@@ -66,7 +68,8 @@ class Redactor:
     def redact(self, message: Message) -> Message:
         """The message with its secrets replaced."""
         text, encoding = _decoded(message.data)
-        spans = [*self._matches(text), *self._values(text)]
+        matches = self._without_torn_escapes(text, self._matches(text))
+        spans = [*matches, *self._values(text)]
         if not spans:
             return message
         parts, end = [], 0
@@ -81,6 +84,24 @@ class Redactor:
             for match in pattern.finditer(text):
                 groups = range(1, pattern.groups + 1) if pattern.groups else (0,)
                 yield from (match.span(group) for group in groups if match.start(group) >= 0)
+
+    def _without_torn_escapes(
+        self, text: str, spans: Iterator[tuple[int, int]]
+    ) -> Iterator[tuple[int, int]]:
+        """The spans, in JSON without parts of escapes, which would become others that are none."""
+        if not self._patterns or not is_value(text.encode()):
+            yield from spans
+            return
+        escapes = [escape.span() for escape in _ESCAPE.finditer(text)]
+        starts = [start for start, _ in escapes]
+        for start, stop in spans:
+            at = bisect.bisect_right(starts, start) - 1
+            if at >= 0 and escapes[at][0] < start < escapes[at][1]:
+                start = escapes[at][1]
+            at = bisect.bisect_right(starts, stop) - 1
+            if at >= 0 and escapes[at][0] < stop < escapes[at][1]:
+                stop = escapes[at][0]
+            yield start, stop
 
     def _values(self, text: str) -> Iterator[tuple[int, int]]:
         if self._paths:

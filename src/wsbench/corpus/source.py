@@ -3,15 +3,16 @@
 import contextlib
 import gzip
 import io
+import itertools
 import re
-import shutil
+import signal
+import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import BinaryIO, NamedTuple
-from urllib.parse import urlsplit
 
 from wsbench.errors import CorpusError
 from wsbench.files import standard_input
@@ -42,10 +43,11 @@ class File:
         self._raw = raw
         # What removes a temporary file when nobody uses it any more.
         self._owner = owner
+        self._state = _state(raw) if isinstance(raw, Path) else None
 
     def __getstate__(self) -> dict[str, object]:
         # For worker processes, which do not outlive their parent, and must not remove the file.
-        return {"label": self.label, "_raw": self._raw, "_owner": None}
+        return {**self.__dict__, "_owner": None}
 
     @contextmanager
     def open(self, *, bounded: bool = False) -> Iterator[BinaryIO]:
@@ -55,8 +57,8 @@ class File:
         what they read.
 
         Raises:
-            CorpusError: if the file cannot be opened or is UTF-16; while it is read, if it cannot
-                be unpacked.
+            CorpusError: if the file cannot be opened, is UTF-16, or is another than it was before;
+                while it is read, if it cannot be unpacked.
         """
         with contextlib.ExitStack() as stack:
             if isinstance(self._raw, bytes):
@@ -64,8 +66,14 @@ class File:
             else:
                 try:
                     packed = stack.enter_context(self._raw.open("rb"))
+                    has_changed = self._state != _state(self._raw)
                 except OSError as error:
                     raise CorpusError(f"{self.label}: {error.strerror}; {_REMEDY}") from error
+                if has_changed:
+                    raise CorpusError(
+                        f"{self.label}: it changed since it was first read; give a copy, or wait "
+                        f"until it is finished"
+                    )
             file: BinaryIO = packed
             if self._starts_with(packed, _GZIP_MAGIC):
                 unpacked = _Unpacked(self.label, packed, self.most_bytes() if bounded else None)
@@ -114,6 +122,12 @@ class File:
         start = file.read(len(magic))
         file.seek(0)
         return start == magic
+
+
+def _state(path: Path) -> tuple[int, int, int]:
+    """What is another when a file is."""
+    status = path.stat()
+    return status.st_ino, status.st_size, status.st_mtime_ns
 
 
 class Source(NamedTuple):
@@ -165,8 +179,9 @@ def _file(path: str) -> tuple[File, str]:
     if is_url(path):
         label = without_secrets(path)
         with _opened(path, label) as remote:
-            name = PurePath(urlsplit(path.partition("::")[0]).path).name
-            return _kept(label, remote), name or urlsplit(path).netloc
+            # In a chain, the first says what is taken out of the others: `zip://a.har::b.zip`.
+            first = _without_secrets(path.partition("::")[0]).partition("://")[2]
+            return _kept(label, remote), PurePath(first.removesuffix("?…")).name
     name = PurePath(path).name
     try:
         if Path(path).is_file():
@@ -183,20 +198,44 @@ def _kept(label: str, stream: BinaryIO) -> File:
     data = stream.read(HELD_BYTES + 1)
     if len(data) <= HELD_BYTES:
         return File(label, data)
-    spool = spool_file()
-    spool.write(data)
-    shutil.copyfileobj(stream, spool, 2**20)
-    spool.flush()
+    return spooled(label, itertools.chain([data], iter(lambda: stream.read(2**20), b"")))
+
+
+def spooled(label: str, chunks: Iterable[bytes]) -> File:
+    """A temporary file with these bytes, which is removed when it is no longer used.
+
+    Raises:
+        CorpusError: if it cannot be written.
+    """
+    # What a signal ends by default removes no temporary files.
+    if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+        with contextlib.suppress(ValueError):  # Not in the main thread.
+            signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        spool = tempfile.NamedTemporaryFile(prefix="wsbench-")  # noqa: SIM115
+        spool.writelines(chunks)
+        spool.flush()
+    except OSError as error:
+        raise CorpusError(
+            f"{label}: {error.strerror or error}, while it was copied to {_temporary_folder()}; "
+            f"set TMPDIR to a folder with room"
+        ) from error
     return File(label, Path(spool.name), spool)
 
 
-def spool_file() -> "tempfile._TemporaryFileWrapper[bytes]":
-    """A temporary file that is removed when it is no longer used."""
-    return tempfile.NamedTemporaryFile(prefix="wsbench-")
+def _temporary_folder() -> str:
+    try:
+        return tempfile.gettempdir()
+    except FileNotFoundError:
+        return "a temporary file"
 
 
 def without_secrets(url: str) -> str:
-    """A URL without what may be secret in it, for messages: a password, a signed query."""
+    """A URL, or a chain of them, without what may be secret: passwords, signed queries."""
+    return "::".join(map(_without_secrets, url.split("::")))
+
+
+def _without_secrets(url: str) -> str:
     before, separator, after = url.partition("?")
     scheme, colon, rest = before.partition("://")
     host, slash, path = rest.partition("/")

@@ -47,9 +47,13 @@ class StreamedCorpus:
         self._direction = direction
         noted = list(remarks)
         sample, tally = _Sample(), Tally()
-        for event in self._events(noted.append):
-            tally.add(event)
-            sample.add(event)
+        # Whether neither side sends anything.
+        self.is_empty = True
+        for event in self._read(self._file, noted.append):
+            self.is_empty = self.is_empty and event.message is None
+            if self._is_taken(event):
+                tally.add(event)
+                sample.add(event)
         self.remarks = tuple(noted)
         self.sample = Corpus(name, tuple(sample.streams()))
         self._digest = tally.sha256()
@@ -63,7 +67,7 @@ class StreamedCorpus:
 
     def events(self) -> Iterator[Event]:
         """Every message and the end of every connection, as they are in the file."""
-        return self._events(lambda _: None)
+        return filter(self._is_taken, self._read(self._file, lambda _: None))
 
     def messages(self) -> Iterable[Message]:
         """Every message, as they are in the file."""
@@ -79,11 +83,8 @@ class StreamedCorpus:
             raise ValueError("a corpus without messages cannot be measured")
         return self._statistics
 
-    def _events(self, remark: Callable[[str], None]) -> Iterator[Event]:
-        events = self._read(self._file, remark)
-        if self._direction is None:
-            return events
-        return (event for event in events if event.direction in (None, self._direction))
+    def _is_taken(self, event: Event) -> bool:
+        return self._direction is None or event.direction in (None, self._direction)
 
 
 AnyCorpus = Corpus | StreamedCorpus

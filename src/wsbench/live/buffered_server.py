@@ -269,7 +269,7 @@ def _frame_bytes(settings: DeflateSettings | None, implementation: Implementatio
 
     A thread also keeps the list of those that it has read last.
     """
-    extensions = [endpoint(settings)] if settings else []
+    extensions = [endpoint(settings.one_way("client"))] if settings else []
     protocol = ServerProtocol(state=State.OPEN)
     protocol.extensions = [endpoint(settings)] if settings else []
     item = Frame(Opcode.BINARY, b"x")

@@ -66,11 +66,14 @@ class Upstream(NamedTuple):
     def resource(self, resource: str) -> str:
         """What is asked of the server when this is asked of the proxy.
 
-        The path of the server's URL precedes it; `/` is the URL itself.
+        `/` is the server's URL itself. The path of that URL precedes any other that does not begin
+        with it, as those that pages name do.
         """
         path, mark, query = resource.partition("?")
         own = self.uri.path.rstrip("/")
-        full = self.uri.path or "/" if path == "/" else own + path
+        full = path if f"{path}/".startswith(f"{own}/") else own + path
+        if path == "/":
+            full = self.uri.path or "/"
         queries = "&".join(filter(None, (self.uri.query, query)))
         return f"{full}?{queries}" if queries or mark else full
 
@@ -210,10 +213,12 @@ class Proxy:
         assert task is not None
         self._tasks.add(task)
         # Whoever goes away, or is cancelled, has nobody left to be told.
-        with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
-            await self._handle(reader, writer)
-        self._tasks.discard(task)
-        writer.close()
+        try:
+            with contextlib.suppress(OSError, EOFError, asyncio.CancelledError):
+                await self._handle(reader, writer)
+        finally:
+            self._tasks.discard(task)
+            writer.close()
 
     async def stop(self) -> None:
         """Close all connections with 1001, and wait a little for them to end."""
@@ -395,7 +400,9 @@ class Proxy:
                     end.writer.transport.abort()
             if closed:
                 # Not before, since the other side may have sent messages until it heard of it.
-                self._recorder.closed(number, *closed[0])
+                code, reason, side = closed[0]
+                by_proxy = self._is_over and code == CloseCode.GOING_AWAY
+                self._recorder.closed(number, code, reason, None if by_proxy else side)
             for result in results:
                 if isinstance(result, Exception) and not isinstance(result, OSError):
                     raise result

@@ -83,8 +83,8 @@ class Recorder:
             if self.messages == self._limits.max_messages:
                 self._end()
 
-    def closed(self, connection: int, code: int, reason: str, direction: Direction) -> None:
-        """Note that one side closed a connection, or lost it (1006)."""
+    def closed(self, connection: int, code: int, reason: str, direction: Direction | None) -> None:
+        """Note that one side closed a connection, or lost it (1006); None: neither did."""
         reason = self._redacted(reason)
         self._write(capture_format.closed(connection, time.time(), code, reason, direction))
 

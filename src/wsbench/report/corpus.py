@@ -9,7 +9,7 @@ from wsbench.measure.description import Description, Side, Window
 from wsbench.report.units import binary_bytes, counted, kib, percent
 
 _BAR_WIDTH = 40
-# Below this, most of what is sent is not worth looking at in a list.
+# What marks the suggested row.
 _MARK = "*"
 
 
@@ -117,8 +117,7 @@ def _windows(description: Description) -> str:
     if description.measured_bytes < total:
         lines.append(
             f"Compressed: {binary_bytes(description.measured_bytes)} of {binary_bytes(total)}, "
-            f"from the beginnings of "
-            + ("all streams." if description.measured_bytes > total / 2 else "a sample of streams.")
+            f"from the beginnings of streams."
         )
     if description.matched_bytes < description.measured_bytes:
         lines.append(f"Repeats: looked for in {binary_bytes(description.matched_bytes)} of them.")
