@@ -20,7 +20,7 @@ import psutil
 from wsbench.corpus.kinds import generate
 from wsbench.results import parse_results
 
-MEGABYTES = {"lines": (100, 500, 2000), "capture": (100, 500), "har": (500,)}
+MEGABYTES = {"lines": (100, 500, 2000), "capture": (100, 500), "har": (100, 500)}
 # So many messages are made, and sent again and again.
 MESSAGES = 100_000
 CONNECTIONS = 1000
