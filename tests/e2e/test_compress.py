@@ -65,7 +65,7 @@ def test_the_table_has_the_docs_columns_the_reference_marked_and_off_last(
     done = wsbench("compress", root / "corpora" / "chat.json", "--max-seconds", "1")
     assert (done.returncode, mistakes(done)) == (0, [])
     lines = done.stdout.splitlines()
-    assert lines[0] == "chat: 1,000 messages, 296,077 bytes, 1 stream"
+    assert lines[0] == "chat: 1,000 messages, 296,077 bytes, 1 stream, sent by the server"
     header = next(line for line in lines if line.startswith("Window Bits"))
     assert header.split("  ")[0] == "Window Bits"
     assert " ".join(header.split()) == (
