@@ -6,10 +6,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.strategies import any_settings
 
-from wsbench.corpus import Corpus, Message
+from wsbench.corpus import DIRECTIONS, Corpus, Message
 from wsbench.deflate import frame
 from wsbench.measure.contexts import WarmContext, context_bytes
-from wsbench.settings import LADDER, DeflateSettings
+from wsbench.settings import LADDER, DeflateSettings, Direction
 
 
 @pytest.mark.parametrize("settings", [*LADDER, DeflateSettings(12, 5, context_takeover=False)])
@@ -45,10 +45,12 @@ def test_what_a_copy_sends_is_nothing_to_others(corpus: Corpus) -> None:
     assert second.encoded([frame(messages[60])]) == third.encoded([frame(messages[60])])
 
 
-@given(any_settings)
-def test_a_context_takes_no_more_than_is_said(settings: DeflateSettings) -> None:
+@given(any_settings, st.sampled_from(DIRECTIONS))
+def test_a_context_takes_no_more_than_is_said(
+    settings: DeflateSettings, direction: Direction
+) -> None:
     messages = [Message(bytes(range(256)) * 20, False)] * 30
-    context = WarmContext(messages, 30, settings)
+    context = WarmContext(messages, 30, settings.one_way(direction))
     count = 20
     for make in (context.sender, context.receiver):
         make()

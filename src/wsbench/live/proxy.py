@@ -147,9 +147,10 @@ class _End(NamedTuple):
 
     def write(self) -> None:
         """Send what the protocol has to say; when its connection ends is decided elsewhere."""
+        data = b"".join(self.protocol.data_to_send())
         # asyncio stumbles over what is written once a connection is lost that was closing.
-        if not self.writer.is_closing():
-            self.writer.writelines(data for data in self.protocol.data_to_send() if data)
+        if data and not self.writer.is_closing():
+            self.writer.write(data)
 
     async def flush(self) -> None:
         """The same; wait while too much is on its way."""
