@@ -181,7 +181,10 @@ class Corpus(msgspec.Struct, frozen=True):
         each message, `T` or `B` (text, binary), the number of bytes (8 bytes, big endian) and the
         bytes. Of these digests, sorted, the SHA-256: in which order streams are is no matter.
         """
-        return tally(self.events()).sha256()
+        digest = Digest()
+        for event in self.events():
+            digest.add(event)
+        return digest.sha256()
 
     def statistics(self) -> Statistics:
         """Counts and sizes in bytes.
@@ -189,48 +192,64 @@ class Corpus(msgspec.Struct, frozen=True):
         Raises:
             ValueError: if the corpus has no messages. A loaded corpus has at least one.
         """
-        return tally(self.events()).statistics()
+        counts = Counts()
+        for event in self.events():
+            counts.add(event)
+        return counts.statistics()
 
 
-class Tally:
-    """Statistics and digest of a corpus, event by event, without keeping the messages."""
+class Digest:
+    """The digest of a corpus, event by event; see `Corpus.sha256`."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, dict[Direction, hashlib._Hash]] = {}
+        self._ended: list[bytes] = []
+
+    def add(self, event: Event) -> None:
+        """Take in a message, or the end of a connection."""
+        connection, direction, message, _ = event
+        if direction is None or message is None:
+            ended = self._open.pop(connection, {})
+            self._ended += [digest.digest() for digest in ended.values()]
+            return
+        of_connection = self._open.setdefault(connection, {})
+        digest = of_connection.get(direction)
+        if digest is None:
+            digest = of_connection[direction] = hashlib.sha256(direction[0].upper().encode())
+        digest.update((b"T" if message.text else b"B") + len(message.data).to_bytes(8, "big"))
+        digest.update(message.data)
+
+    def sha256(self) -> str:
+        """The digest of all that was taken in, in hexadecimal."""
+        open_ = (digest.digest() for of in self._open.values() for digest in of.values())
+        return hashlib.sha256(b"".join(sorted([*self._ended, *open_]))).hexdigest()
+
+
+class Counts:
+    """The statistics of a corpus, event by event, without keeping the messages."""
 
     def __init__(self) -> None:
         self._messages_of_size: Counter[int] = Counter()
         self._text_messages = 0
         self._connections = 0
-        self._directions: set[Direction] = set()
-        self._open: dict[int, dict[Direction, hashlib._Hash]] = {}
-        self._digests: list[bytes] = []
+        self._streams: Counter[Direction] = Counter()
+        self._open: dict[int, set[Direction]] = {}
 
     def add(self, event: Event) -> None:
         """Count a message, or the end of a connection."""
         connection, direction, message, _ = event
         if direction is None or message is None:
-            ended = self._open.pop(connection, {})
-            self._digests += [digest.digest() for digest in ended.values()]
+            self._open.pop(connection, None)
             return
-        if connection not in self._open:
-            self._open[connection] = {}
+        sides = self._open.get(connection)
+        if sides is None:
+            sides = self._open[connection] = set()
             self._connections += 1
-        digest = self._open[connection].get(direction)
-        if digest is None:
-            digest = hashlib.sha256(direction[0].upper().encode())
-            self._open[connection][direction] = digest
-            self._directions.add(direction)
-        size_bytes = len(message.data)
-        digest.update((b"T" if message.text else b"B") + size_bytes.to_bytes(8, "big"))
-        digest.update(message.data)
-        self._messages_of_size[size_bytes] += 1
+        if direction not in sides:
+            sides.add(direction)
+            self._streams[direction] += 1
+        self._messages_of_size[len(message.data)] += 1
         self._text_messages += message.text
-
-    def _all_digests(self) -> list[bytes]:
-        unfinished = (item for of in self._open.values() for item in of.values())
-        return sorted([*self._digests, *(digest.digest() for digest in unfinished)])
-
-    def sha256(self) -> str:
-        """See `Corpus.sha256`."""
-        return hashlib.sha256(b"".join(self._all_digests())).hexdigest()
 
     def statistics(self) -> Statistics:
         """See `Corpus.statistics`."""
@@ -248,9 +267,9 @@ class Tally:
         return Statistics(
             messages=messages,
             bytes=sum(size * count for size, count in self._messages_of_size.items()),
-            streams=len(self._all_digests()),
+            streams=self._streams.total(),
             connections=self._connections,
-            directions=tuple(item for item in DIRECTIONS if item in self._directions),
+            directions=tuple(item for item in DIRECTIONS if self._streams[item]),
             text_messages=self._text_messages,
             binary_messages=messages - self._text_messages,
             min_bytes=sizes_bytes[0],
@@ -258,14 +277,6 @@ class Tally:
             p95_bytes=percentile(95),
             max_bytes=sizes_bytes[-1],
         )
-
-
-def tally(events: Iterable[Event]) -> Tally:
-    """The tally of all events."""
-    tally = Tally()
-    for event in events:
-        tally.add(event)
-    return tally
 
 
 class _Draft(NamedTuple):

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from wsbench.corpus.model import Corpus, Event, Message, Statistics, Stream, Tally
+from wsbench.corpus.model import Corpus, Counts, Digest, Event, Message, Statistics, Stream
 from wsbench.corpus.source import File
 from wsbench.settings import Direction
 
@@ -46,20 +46,21 @@ class StreamedCorpus:
         self._read = read
         self._direction = direction
         noted = list(remarks)
-        sample, tally = _Sample(), Tally()
+        sample, counts, digest = _Sample(), Counts(), Digest()
         # Whether neither side sends anything.
         self.is_empty = True
         for event in self._read(self._file, noted.append):
             self.is_empty = self.is_empty and event.message is None
             if self._is_taken(event):
-                tally.add(event)
+                counts.add(event)
+                digest.add(event)
                 sample.add(event)
         self.remarks = tuple(noted)
         self.sample = Corpus(name, tuple(sample.streams()))
-        self._digest = tally.sha256()
+        self._digest = digest.sha256()
         self._statistics: Statistics | None = None
         with contextlib.suppress(ValueError):
-            self._statistics = tally.statistics()
+            self._statistics = counts.statistics()
 
     def __getstate__(self) -> dict[str, object]:
         # Other processes measure what is in the file; a copy of the sample would only take memory.
