@@ -7,8 +7,7 @@ from contextlib import AbstractContextManager
 from typing import NamedTuple, assert_never
 
 import psutil
-from websockets.exceptions import InvalidURI
-from websockets.uri import WebSocketURI, parse_uri
+from websockets.uri import WebSocketURI
 
 import wsbench
 from wsbench._sweep import Progress, SweepInterrupted, corpus_summary
@@ -21,6 +20,7 @@ from wsbench.live.limits import (
     check_ports,
     check_server_descriptors,
 )
+from wsbench.live.remote import parse_url
 from wsbench.live.swarm import WARM_UPS, Clients, Swarm, played_streams
 from wsbench.live.target import Resident, Target, Tls, command_server, own_server, running_server
 from wsbench.measure.contexts import context_bytes
@@ -143,7 +143,7 @@ def measure_connections(
         messages, warnings = _default_messages(summary, connections)
     sample = corpus.sample
     warnings += [*corpus.remarks, *_remarks(sample, summary, connections)]
-    uri = None if isinstance(server, OwnServer) else _parse_url(server.url)
+    uri = None if isinstance(server, OwnServer) else parse_url(server.url)
     tls = server.tls is not None if isinstance(server, OwnServer) else bool(uri and uri.secure)
     _check_limits(server, rows, connections, processes, sources, tls=tls)
 
@@ -327,13 +327,6 @@ def _remarks(corpus: Corpus, summary: CorpusSummary, connections: int) -> list[s
             "is not told apart; take some hundreds"
         )
     return remarks
-
-
-def _parse_url(url: str) -> WebSocketURI:
-    try:
-        return parse_uri(url)
-    except InvalidURI as error:
-        raise SettingsError(f"{url}: {error.msg}; write ws://host:port/path") from error
 
 
 def _check_arguments(

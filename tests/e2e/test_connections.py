@@ -426,6 +426,7 @@ def test_clients_connect_from_the_addresses_given(wsbench: Run, port: int, tmp_p
         ),
         (["--url", "ws://127.0.0.1:1", "--pid", "1", "--command", "true"], "--url needs either"),
         (["--url", "http://127.0.0.1:1", "--pid", "1"], "write ws://host:port/path"),
+        (["--url", "ws://h:99999", "--pid", "1"], "Port out of range 0-65535; write ws://host"),
         (["--url", "ws://127.0.0.1:1", "--command", "'"], "--command"),
         (["--url", "ws://127.0.0.1:1", "--command", " "], "it is empty"),
         (["--url", "ws://127.0.0.1:1", "--command", "no-such-program"], "no-such-program: No such"),

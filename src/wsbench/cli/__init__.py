@@ -4,6 +4,7 @@ import io
 import os
 import sys
 import traceback
+from collections.abc import Iterable
 from importlib import import_module
 
 import click
@@ -113,6 +114,12 @@ def discard_output() -> None:
 def _mistake(text: str, code: int) -> int:
     remark(text)
     return code
+
+
+def warn(warnings: Iterable[str]) -> None:
+    """A remark for each."""
+    for text in warnings:
+        remark(f"warning: {text}")
 
 
 def remark(text: str) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import FrameType
 
 from wsbench._sweep import SweepInterrupted
-from wsbench.cli import EXIT_DONE, EXIT_INTERRUPTED, remark
+from wsbench.cli import EXIT_DONE, EXIT_INTERRUPTED, remark, warn
 from wsbench.cli._output import emit
 from wsbench.cli._progress import ProgressBars
 from wsbench.errors import MeasurementError
@@ -30,8 +30,7 @@ def measure(
 
     def deliver(results: Results) -> None:
         if not quiet:
-            for warning in results.warnings:
-                remark(f"warning: {warning}")
+            warn(results.warnings)
         # Save first: a terminal that went away must not cost the record; then print all the same.
         try:
             if save is not None:

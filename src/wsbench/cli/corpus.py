@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import msgspec
 
-from wsbench.cli import EXIT_DONE, remark
+from wsbench.cli import EXIT_DONE, warn
 from wsbench.cli._options import (
     corpus_argument,
     corpus_format_option,
@@ -14,7 +14,7 @@ from wsbench.cli._options import (
     quiet_option,
 )
 from wsbench.cli._output import emit, emit_bytes, is_same_file
-from wsbench.corpus import FORMATS, AnyCorpus, Corpus, load_corpus, serialise, write_corpus
+from wsbench.corpus import FORMATS, Corpus, load_corpus, serialise, write_corpus
 from wsbench.corpus.kinds import KINDS, generate
 from wsbench.measure.description import describe
 from wsbench.report.corpus import render_description
@@ -53,7 +53,8 @@ def info(
     bytes alone. Memory and time are what wsbench compress measures.
     """
     loaded = load_corpus(corpus_path, corpus_format, direction)
-    _remark_all(loaded, quiet)
+    if not quiet:
+        warn(loaded.remarks)
     description = describe(loaded)
     if format == "json":
         emit(msgspec.json.format(msgspec.json.encode(description), indent=2).decode() + "\n")
@@ -107,7 +108,8 @@ def convert(
     if target != "-" and path.is_file() and not force:
         raise click.UsageError(f"{target}: exists; name another target, or pass --force")
     loaded = load_corpus(corpus_path, corpus_format, direction)
-    _remark_all(loaded, quiet)
+    if not quiet:
+        warn(loaded.remarks)
     # Who takes what clients send into a format that does not say who sends knows it.
     forget = direction is not None
     if target == "-":
@@ -158,13 +160,6 @@ def generate_(
     else:
         emit_bytes(serialise(generated, target_format or "lines"))
     return EXIT_DONE
-
-
-def _remark_all(loaded: AnyCorpus, quiet: bool) -> None:
-    """Say what was left out when a corpus was read."""
-    if not quiet:
-        for text in loaded.remarks:
-            remark(f"warning: {text}")
 
 
 def _can_print(character: str) -> bool:

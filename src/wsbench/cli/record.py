@@ -9,8 +9,6 @@ import ssl
 from pathlib import Path
 
 import click
-from websockets.exceptions import InvalidURI
-from websockets.uri import WebSocketURI, parse_uri
 
 from wsbench.cli import EXIT_DONE, remark
 from wsbench.cli._limits import parse_bytes, parse_seconds
@@ -22,6 +20,7 @@ from wsbench.errors import ResultsError, SettingsError
 from wsbench.live.listen import BACKLOG, address, listen_tcp
 from wsbench.live.proxy import HEAD_BYTES, Proxy, Upstream
 from wsbench.live.recorder import Limits, Recorder
+from wsbench.live.remote import client_tls, parse_url
 from wsbench.machine import raise_descriptor_limit
 from wsbench.report.units import counted
 
@@ -35,17 +34,6 @@ def _parse_listen(text: str) -> tuple[str, int]:
     if not (port.isascii() and port.isdigit() and len(port) <= 5 and int(port) <= 65_535):
         raise SettingsError(f"{text!r}: write HOST:PORT, such as 127.0.0.1:9000")
     return host.removeprefix("[").removesuffix("]") or "127.0.0.1", int(port)
-
-
-def _parse_upstream(text: str) -> WebSocketURI:
-    try:
-        uri = parse_uri(text)
-        # What asyncio will do, and stumble over.
-        uri.host.encode("idna")
-    except (InvalidURI, ValueError) as error:
-        reason = error.msg if isinstance(error, InvalidURI) else error
-        raise SettingsError(f"{text}: {reason}; write ws://host:port/path") from error
-    return uri
 
 
 @click.command()
@@ -125,7 +113,7 @@ def record(
     secret is always replaced by the same text.
     """
     try:
-        uri = _parse_upstream(upstream)
+        uri = parse_url(upstream)
         redactor = Redactor(patterns, paths)
     except SettingsError as error:
         raise click.UsageError(str(error)) from error
@@ -139,7 +127,11 @@ def record(
         raise click.UsageError(f"--output {output}: exists, and is not replaced; name a new file")
     check_target("--output", output, "-")
     server_tls = tls_context(*tls) if tls else None
-    target = Upstream(uri, _client_tls(ca, insecure) if uri.secure else None)
+    try:
+        client_context = client_tls(ca, verify=not insecure) if uri.secure else None
+    except OSError as error:
+        reason = getattr(error, "reason", None) or error.strerror
+        raise click.UsageError(f"--ca {ca}: {reason}; name a PEM file") from error
     raise_descriptor_limit()
     host, port = listen
     try:
@@ -152,7 +144,7 @@ def record(
         return asyncio.run(
             _record(
                 sock,
-                target,
+                Upstream(uri, client_context),
                 without_secrets(upstream),
                 Path(output),
                 redactor,
@@ -212,16 +204,3 @@ async def _record(
         f"{counted(recorder.connections, 'connection')} in {output}\n"
     )
     return EXIT_DONE
-
-
-def _client_tls(ca: str | None, insecure: bool) -> ssl.SSLContext:
-    """What the server's certificate is checked by; click.UsageError unless `ca` holds some."""
-    try:
-        context = ssl.create_default_context(cafile=ca)
-    except OSError as error:
-        reason = getattr(error, "reason", None) or error.strerror
-        raise click.UsageError(f"--ca {ca}: {reason}; name a PEM file") from error
-    if insecure:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from wsbench.cli import EXIT_DONE, remark
+from wsbench.cli import EXIT_DONE, warn
 from wsbench.cli._limits import or_none, parse_bytes, parse_frames, parse_grace, parse_seconds
 from wsbench.cli._options import implementation_option, parsed, tls_context, tls_option
 from wsbench.cli._output import emit
@@ -134,8 +134,7 @@ def serve(
     replies = None
     if corpus_path is not None:
         corpus = load_corpus(corpus_path)
-        for text in corpus.remarks:
-            remark(f"warning: {text}")
+        warn(corpus.remarks)
         replies = list(corpus.sample.sent_by("server").messages())
     given: dict[str, float | None] = {
         "max_size": max_size,

@@ -47,10 +47,9 @@ __all__ = [
 FORMATS = ("json", "lines", "directory", "har", "capture")
 
 _LINES_EXTENSIONS = frozenset({".jsonl", ".ndjson", ".txt", ".log"})
-# The beginning of a HAR file and of a capture, and of a zip archive.
+# The beginning of a HAR file and of a capture.
 _HAR_HEAD = re.compile(rb'\s*\{\s*"log"\s*:\s*\{')
 _CAPTURE_HEAD = re.compile(rb'\s*\{[^\n]*"schema"\s*:\s*"wsbench\.capture/')
-_ZIP_MAGIC = b"PK\x03\x04"
 
 # What a reader calls with what was left out.
 Remark = Callable[[str], None]
@@ -279,7 +278,7 @@ def _recognise(data: bytes, extension: str, *, is_whole: bool) -> str:
     """The format of a file: by its first bytes, and where they leave a choice, by its extension."""
     if _CAPTURE_HEAD.match(data):
         return "capture"
-    if _HAR_HEAD.match(data) or data.startswith(_ZIP_MAGIC) or extension == ".har":
+    if _HAR_HEAD.match(data) or data.startswith(har_format.ZIP_MAGIC) or extension == ".har":
         return "har"
     if data.lstrip()[:1] not in (b"[", b"{"):
         return "json" if extension == ".json" else "lines"

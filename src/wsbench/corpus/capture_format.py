@@ -36,49 +36,43 @@ class Header(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     redacted: bool = False
 
 
-class Open(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="open", tag_field="type"
-):
+class _Record(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="type"):
+    """What all records have: their form, and the number of the connection that they are of."""
+
+    connection: Number
+
+
+class _Message(_Record, frozen=True, kw_only=True):
+    """What messages of either kind have."""
+
+    direction: Direction
+    time: float | None = None
+    data: str
+
+
+class Open(_Record, frozen=True, kw_only=True, tag="open"):
     """A connection was opened. Its number is its own until it is closed; the path is without what
     follows a `?`, which may be secret.
     """
 
-    connection: Number
     time: float | None = None
     path: str | None = None
     subprotocol: str | None = None
 
 
-class Text(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="text", tag_field="type"
-):
+class Text(_Message, frozen=True, kw_only=True, tag="text"):
     """A text message, whole, whatever frames it came in. Times are in seconds since 1970."""
 
-    connection: Number
-    direction: Direction
-    time: float | None = None
-    data: str
 
-
-class Binary(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="binary", tag_field="type"
-):
+class Binary(_Message, frozen=True, kw_only=True, tag="binary"):
     """A binary message; its data is in base64."""
 
-    connection: Number
-    direction: Direction
-    time: float | None = None
-    data: str
 
-
-class Close(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="close", tag_field="type"
-):
+class Close(_Record, frozen=True, kw_only=True, tag="close"):
     """A connection ended, with this code and reason of RFC 6455 (1005: none was given; 1006: it was
     lost), said by this side; by none if the recording ended.
     """
 
-    connection: Number
     time: float | None = None
     code: int | None = None
     reason: str = ""

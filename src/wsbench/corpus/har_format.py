@@ -43,7 +43,7 @@ _PIECE_BYTES = 2**20
 _LATEST_SECONDS = 1e11
 _SENDERS: dict[str, Direction] = {"send": "client", "receive": "server"}
 _TEXT, _BINARY, _ERROR = 1, 2, -1
-_ZIP_MAGIC = b"PK\x03\x04"
+ZIP_MAGIC = b"PK\x03\x04"
 _ZIP_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ZIP_ERRORS = (
     zipfile.BadZipFile,
@@ -90,7 +90,7 @@ def read(file: File, remark: Callable[[str], None]) -> Iterator[Event]:
     left_out: Counter[str] = Counter()
     with file.open(bounded=True) as unpacked:
         start = unpacked.tell()
-        is_archive = unpacked.read(len(_ZIP_MAGIC)) == _ZIP_MAGIC
+        is_archive = unpacked.read(len(ZIP_MAGIC)) == ZIP_MAGIC
         unpacked.seek(start)
         if is_archive:
             yield from _archived(unpacked, file, left_out)

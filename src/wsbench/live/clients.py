@@ -32,6 +32,7 @@ from websockets.uri import WebSocketURI
 
 from wsbench.corpus.model import Message
 from wsbench.deflate import frame, offer_factories, zlib_settings
+from wsbench.live.remote import client_tls
 from wsbench.machine import raise_descriptor_limit
 from wsbench.settings import Offer
 
@@ -294,7 +295,7 @@ class _Clients:
         self._groups: list[list[_Connection]] = []
         self._header: str | None = None
         self._extension: PerMessageDeflate | None = None
-        self._tls = _tls(plan)
+        self._tls = client_tls(plan.ca, verify=plan.verify) if plan.uri.secure else None
         self._failure: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._reported = 0
         self._count = 0
@@ -495,16 +496,6 @@ def _script(plan: Plan, number: int) -> _Script:
     messages = plan.streams[number % len(plan.streams)]
     places = -(-plan.scripts // len(plan.streams))
     return _Script(messages, number // len(plan.streams) * len(messages) // places)
-
-
-def _tls(plan: Plan) -> ssl.SSLContext | None:
-    if not plan.uri.secure:
-        return None
-    context = ssl.create_default_context(cafile=plan.ca)
-    if not plan.verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    return context
 
 
 async def _connected(plan: Plan, place: tuple[Any, ...], number: int) -> socket.socket:
