@@ -13,8 +13,15 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 
 def schema() -> bytes:
-    """The schema of a record of results."""
-    return _schema([Results], "wsbench.result/1")
+    """The schema of a record of results, as it is in a file."""
+    schema: dict[str, Any] = msgspec.json.decode(_schema([Results], "wsbench.result/1"))
+    schema["$defs"]["Results"]["properties"]["seal"] = {
+        "type": "string",
+        "pattern": "^[0-9a-f]{64}$",
+        "description": "SHA-256 of the rest of the record, in JSON with sorted keys, whole numbers "
+        "without a fraction, and no white space.",
+    }
+    return msgspec.json.format(msgspec.json.encode(schema), indent=2) + b"\n"
 
 
 def capture_schema() -> bytes:

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import math
 import runpy
@@ -11,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wsbench.errors import ResultsError
-from wsbench.results import Results, load_results, parse_results
+from wsbench.results import (
+    Results,
+    load_records,
+    load_results,
+    parse_records,
+    parse_results,
+    save_records,
+)
 from wsbench.settings import DeflateSettings
 
 ROOT = Path(__file__).parent.parent
@@ -70,7 +78,7 @@ def test_the_committed_schema_is_the_generated_one(file: str, function: str) -> 
 @pytest.mark.parametrize(
     ("path", "value", "complaint"),
     [
-        (["schema"], "wsbench.result/2", "$.schema"),
+        (["schema"], "wsbench.record/1", "$.schema"),
         (["created"], "yesterday", "$.created"),
         (["created"], "2026-11-22T08:00:00", "$.created"),
         (["partial"], "no", "$.partial"),
@@ -120,12 +128,97 @@ def test_a_whole_record_has_a_row_for_its_reference(results: Results) -> None:
     with pytest.raises(ResultsError, match="none for the reference, 12/5"):
         parse_results(json.dumps(record).encode(), "r.json")
     record["partial"] = True
+    del record["seal"]
     assert parse_results(json.dumps(record).encode(), "r.json").partial
 
 
+@pytest.mark.parametrize("schema", ["wsbench.result/2", "wsbench.records/10"])
+def test_a_record_from_the_future_is_told_apart(schema: str) -> None:
+    with pytest.raises(ResultsError, match=f"its schema is {schema}; upgrade wsbench"):
+        parse_results(json.dumps({"schema": schema, "new": 1}).encode(), "r.json")
+
+
+@pytest.mark.parametrize("data", [b"", b" \n"])
+def test_an_empty_file_is_refused(data: bytes) -> None:
+    with pytest.raises(ResultsError, match=r"^r\.json: empty; give a file"):
+        parse_results(data, "r.json")
+
+
+def test_the_seal_is_what_the_schema_says(results: Results) -> None:
+    record = json.loads(results.to_json())
+    seal = record.pop("seal")
+    # Of the round figures of this record, Python writes some as 5.0 and JSON's canonical form as 5.
+    record = json.loads(
+        json.dumps(record),
+        parse_float=lambda text: int(float(text)) if float(text) % 1 == 0 else float(text),
+    )
+    canonical = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    assert hashlib.sha256(canonical.encode()).hexdigest() == seal
+
+
+def test_a_record_may_be_reformatted(results: Results) -> None:
+    record = json.loads(results.to_json())
+    shuffled = json.dumps(dict(reversed(record.items())), indent=7).replace("5000.0,", "5000,")
+    assert parse_records(shuffled.encode(), "r.json", sealed=True) == (results,)
+
+
 @pytest.mark.parametrize(
-    "data", [b"", b"{", b"\xff\xfe", b"[]", b"null", b"[" * 9999, b'{"a":"\xff"}']
+    ("path", "value"),
+    [
+        (["rows", 1, "size", "compressed_bytes"], 99_999),
+        (["rows", 2, "time", 0, "vs_reference"], 0.5),
+        (["rows", 2, "memory", "connection_bytes"], 1),
+        (["corpus", "sha256"], "1" * 64),
+        (["environment", "zlib"], "1.3"),
+        (["unknown"], 1),
+        (["seal"], "0" * 64),
+        (["seal"], 5),
+    ],
 )
+def test_a_change_by_hand_breaks_the_seal(results: Results, path: list[Any], value: object) -> None:
+    record = json.loads(results.to_json())
+    target = record
+    for key in path[:-1]:
+        target = target[key]
+    target[path[-1]] = value
+    with pytest.raises(ResultsError, match=r"^r\.json: was changed by hand: its seal is broken"):
+        parse_records(json.dumps(record).encode(), "r.json")
+
+
+def test_a_record_without_a_seal_is_good_enough_to_be_printed_only(results: Results) -> None:
+    record = json.loads(results.to_json())
+    del record["seal"]
+    data = json.dumps(record).encode()
+    assert parse_results(data, "r.json") == results
+    with pytest.raises(ResultsError, match=r"^r\.json: has no seal"):
+        parse_records(data, "r.json", sealed=True)
+
+
+def test_several_records_in_a_file(results: Results, tmp_path: Path) -> None:
+    other = msgspec.structs.replace(results, wsbench="0.2.0")
+    save_records(tmp_path / "r.json", [results, other])
+    assert load_records(tmp_path / "r.json", sealed=True) == (results, other)
+    with pytest.raises(ResultsError, match=r"r\.json: holds 2 records; give a file with one"):
+        load_results(tmp_path / "r.json")
+    save_records(tmp_path / "r.json", [other])
+    assert load_results(tmp_path / "r.json") == other
+
+
+@pytest.mark.parametrize("records", [None, {}, [], "x"])
+def test_a_file_of_records_has_some(records: object) -> None:
+    data = json.dumps({"schema": "wsbench.records/1", "records": records}).encode()
+    with pytest.raises(ResultsError, match=r"`records` is empty, or no array"):
+        parse_records(data, "r.json")
+
+
+def test_the_bad_record_of_several_is_named(results: Results) -> None:
+    bad = json.loads(results.to_json()) | {"partial": "no"}
+    content = {"schema": "wsbench.records/1", "records": [json.loads(results.to_json()), bad]}
+    with pytest.raises(ResultsError, match=r"^r\.json: records\[1\]: not a record .*\$\.partial"):
+        parse_records(json.dumps(content).encode(), "r.json")
+
+
+@pytest.mark.parametrize("data", [b"{", b"\xff\xfe", b"[]", b"null", b"[" * 9999, b'{"a":"\xff"}'])
 def test_what_is_no_record_is_refused(data: bytes) -> None:
     with pytest.raises(ResultsError, match=r"^r\.json: not "):
         parse_results(data, "r.json")

@@ -29,7 +29,7 @@ from wsbench.buffers import (
 )
 from wsbench.corpus import AnyCorpus, Corpus, Message
 from wsbench.deflate import endpoint, frame
-from wsbench.environment import current_environment
+from wsbench.environment import current_commit, current_environment
 from wsbench.errors import MeasurementError, SettingsError
 from wsbench.live.pressure import Deadline, How, TimeUp
 from wsbench.live.target import Tls
@@ -315,6 +315,7 @@ def measure_buffers(
             schema="wsbench.result/1",
             created=now(),
             wsbench=wsbench.__version__,
+            commit=current_commit(),
             partial=partial,
             environment=current_environment(),
             corpus=summary,

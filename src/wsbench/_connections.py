@@ -12,7 +12,7 @@ from websockets.uri import WebSocketURI
 import wsbench
 from wsbench._sweep import Progress, SweepInterrupted, corpus_summary
 from wsbench.corpus import AnyCorpus, Corpus
-from wsbench.environment import available_cpus, current_environment
+from wsbench.environment import available_cpus, current_commit, current_environment
 from wsbench.errors import MeasurementError, SettingsError
 from wsbench.live.limits import (
     check_descriptors,
@@ -165,6 +165,7 @@ def measure_connections(
             schema="wsbench.result/1",
             created=now(),
             wsbench=wsbench.__version__,
+            commit=current_commit(),
             partial=partial,
             environment=current_environment(),
             corpus=summary,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import wsbench
 from wsbench.corpus import AnyCorpus
-from wsbench.environment import current_environment
+from wsbench.environment import current_commit, current_environment
 from wsbench.errors import CorpusError, MeasurementError, SettingsError
 from wsbench.machine import available_bytes
 from wsbench.measure.contexts import context_bytes
@@ -112,7 +112,7 @@ def sweep(
     compressing = in_table_order({item for item in settings if item is not None} | {reference})
     if jobs < 1:
         raise SettingsError(f"jobs {jobs}: choose a number from 1")
-    summary, environment = corpus_summary(corpus), current_environment()
+    summary, environment, commit = corpus_summary(corpus), current_environment(), current_commit()
     timing, warnings = None, list[str](corpus.remarks)
     if time:
         if traffic not in TRAFFICS:
@@ -145,6 +145,7 @@ def sweep(
             schema="wsbench.result/1",
             created=now(),
             wsbench=wsbench.__version__,
+            commit=commit,
             partial=partial,
             environment=environment,
             corpus=summary,

@@ -2,20 +2,25 @@
 
 import os
 import platform
+import subprocess
 import zlib
 from importlib.metadata import version
+from pathlib import Path
 
 import msgspec
 import psutil
 
 from wsbench.files import read_if_there
 
+_COMMIT_DIGITS = 12
+
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
     """The machine and the software of a measurement; None is what the system does not tell.
 
     `zlib` is the library that runs (its name says so where it is a replacement such as zlib-ng),
-    `zlib_headers` the one that Python was compiled against.
+    `zlib_headers` the one that Python was compiled against. `cpu_version` and `cpu_caches` tell
+    processors apart that go by one name; older records do not have them.
     """
 
     python: str
@@ -30,6 +35,8 @@ class Environment(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes: int
     allocator: str
     transparent_huge_pages: str | None
+    cpu_version: str | None = None
+    cpu_caches: str | None = None
 
 
 def current_environment() -> Environment:
@@ -47,7 +54,35 @@ def current_environment() -> Environment:
         memory_bytes=psutil.virtual_memory().total,
         allocator=_allocator(),
         transparent_huge_pages=_transparent_huge_pages(),
+        cpu_version=_cpu_version(),
+        cpu_caches=_cpu_caches(),
     )
+
+
+def current_commit() -> str | None:
+    """The commit of the working directory, `-dirty` if it was changed since; None without one.
+
+    A CI system's own variable counts first: what it checks out may be a merge that nobody made.
+    """
+    for variable in ("GITHUB_SHA", "CI_COMMIT_SHA"):
+        if commit := os.environ.get(variable):
+            return commit[:_COMMIT_DIGITS]
+    command = [
+        "git",
+        "describe",
+        "--always",
+        "--dirty",
+        "--exclude=*",
+        f"--abbrev={_COMMIT_DIGITS}",
+    ]
+    quiet = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=True, env=quiet
+        )
+    except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        return None
+    return done.stdout.strip() or None
 
 
 def available_cpus() -> int:
@@ -59,11 +94,33 @@ def available_cpus() -> int:
 
 def _cpu_model() -> str | None:
     # platform.processor() is empty on Linux.
-    for line in read_if_there("/proc/cpuinfo").splitlines():
-        name, _, value = line.partition(":")
-        if name.strip() == "model name":
-            return value.strip()
-    return platform.processor() or None
+    return _cpu_facts().get("model name") or platform.processor() or None
+
+
+def _cpu_version() -> str | None:
+    """`family 25, model 17, stepping 1`: hypervisors give generations of processors one name."""
+    facts = _cpu_facts()
+    parts = {"family": "cpu family", "model": "model", "stepping": "stepping"}
+    return ", ".join(f"{name} {facts[of]}" for name, of in parts.items() if facts.get(of)) or None
+
+
+def _cpu_caches() -> str | None:
+    """`L1d 32K, L2 1024K, L3 32768K`: the caches that data go through, of the first processor."""
+    sizes = []
+    for cache in sorted(Path("/sys/devices/system/cpu/cpu0/cache").glob("index*")):
+        level, kind, size = (
+            read_if_there(cache / name).strip() for name in ("level", "type", "size")
+        )
+        if size and kind != "Instruction":
+            sizes.append(f"L{level}{'d' * (kind == 'Data')} {size}")
+    return ", ".join(sizes) or None
+
+
+def _cpu_facts() -> dict[str, str]:
+    """What Linux tells of the first processor."""
+    first, _, _ = read_if_there("/proc/cpuinfo").partition("\n\n")
+    pairs = (line.partition(":") for line in first.splitlines())
+    return {name.strip(): value.strip() for name, _, value in pairs}
 
 
 def _allocator() -> str:

@@ -1,8 +1,16 @@
-"""The record of a sweep: what is saved, validated on load, and all that reports read."""
+"""The record of a sweep: what is saved, validated on load, and all that reports read.
 
+In a file, a record ends with a `seal`: the SHA-256 digest of all the rest of it. Whoever changes a
+figure by hand breaks the seal, so that no baseline can be lowered by an editor unnoticed; white
+space and the order of keys are free. A file may hold one record, or several of different corpora.
+"""
+
+import hashlib
+import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -18,6 +26,11 @@ TRAFFICS: tuple[Traffic, ...] = get_args(Traffic)
 
 # Physical memory: what a process holds alone, or what it holds counting shared pages in full.
 ResidentKind = Literal["uss", "rss"]
+
+# What schemas of files are called, before their number.
+_RECORD, _RECORDS = "wsbench.result", "wsbench.records"
+_KINDS = (_RECORD, _RECORDS)
+_REMEDY = "give a file made by wsbench compress --save"
 
 Count = Annotated[int, msgspec.Meta(ge=0)]
 Positive = Annotated[float, msgspec.Meta(gt=0)]
@@ -211,7 +224,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     are in table order, the disabled one last; of a sweep, the reference is among them. Of buffers
     there are none.
 
-    `warnings` say what on the machine disturbed the measurement, or what was changed to fit it.
+    `commit` is that of the directory it was measured in, where git knows one. `warnings` say what
+    on the machine disturbed the measurement, or what was changed to fit it.
 
     Raises:
         ValueError: if a settings stands in two rows, or a record of a sweep that is not partial
@@ -230,6 +244,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     live: LiveSummary | None = None
     buffers: Buffers | None = None
     warnings: tuple[str, ...] = ()
+    commit: str | None = None
 
     def __post_init__(self) -> None:
         settings = [row.settings for row in self.rows]
@@ -261,8 +276,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         return row.size.compressed_bytes / reference.size.compressed_bytes - 1
 
     def to_json(self) -> bytes:
-        """The record as indented JSON, with a final newline."""
-        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+        """The record as indented JSON, sealed, with a final newline."""
+        return _indented(_sealed(self))
 
     def save(self, path: str | Path) -> None:
         """Write the record to a file, at once or not at all.
@@ -270,10 +285,7 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             ResultsError: if the file cannot be written.
         """
-        try:
-            write_atomically(Path(path), self.to_json())
-        except OSError as error:
-            raise ResultsError(f"{path}: {error.strerror}; name another place") from error
+        _write(path, self.to_json())
 
 
 def now() -> datetime:
@@ -287,11 +299,7 @@ def load_results(path: str | Path) -> Results:
     Raises:
         ResultsError: if the file cannot be read or is no such record; the text names the field.
     """
-    try:
-        data = Path(path).read_bytes()
-    except OSError as error:
-        raise ResultsError(f"{path}: {error.strerror}; name a file made by --save") from error
-    return parse_results(data, str(path))
+    return parse_results(_read(path), str(path))
 
 
 def parse_results(data: bytes, label: str) -> Results:
@@ -300,10 +308,118 @@ def parse_results(data: bytes, label: str) -> Results:
     Raises:
         ResultsError: if they are no such record; the text names the field.
     """
-    remedy = "give a file made by wsbench compress --save"
+    records = parse_records(data, label)
+    if len(records) > 1:
+        raise ResultsError(
+            f"{label}: holds {len(records)} records; give a file with one, as compress --save "
+            "makes it"
+        )
+    return records[0]
+
+
+def load_records(path: str | Path, *, sealed: bool = False) -> tuple[Results, ...]:
+    """Read the records of a file: one that was saved alone, or all of several.
+
+    With `sealed`, records without a seal are refused, as older versions of wsbench wrote them.
+
+    Raises:
+        ResultsError: if the file cannot be read, holds no records, or was changed by hand.
+    """
+    return parse_records(_read(path), str(path), sealed=sealed)
+
+
+def parse_records(data: bytes, label: str, *, sealed: bool = False) -> tuple[Results, ...]:
+    """Read the records of a file from bytes; `label` names them in errors.
+
+    Raises:
+        ResultsError: if they are no records, or were changed by hand; the text names the field.
+    """
+    if not data.strip():
+        raise ResultsError(f"{label}: empty; {_REMEDY}")
     try:
-        return msgspec.json.decode(data, type=Results)
-    except msgspec.ValidationError as error:
-        raise ResultsError(f"{label}: not a record of results: {error}; {remedy}") from error
+        content = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ResultsError(f"{label}: not JSON: {error}; {remedy}") from error
+        raise ResultsError(f"{label}: not JSON: {error}; {_REMEDY}") from error
+    schema = content.get("schema") if isinstance(content, dict) else None
+    kind, _, number = schema.rpartition("/") if isinstance(schema, str) else ("", "", "")
+    if kind in _KINDS and re.fullmatch("[0-9]+", number) and int(number) > 1:
+        raise ResultsError(
+            f"{label}: made by a newer wsbench, its schema is {schema}; upgrade wsbench to read it"
+        )
+    if kind != _RECORDS:
+        return (_unsealed(content, label, sealed=sealed),)
+    records = content.get("records")
+    if schema != f"{_RECORDS}/1" or not isinstance(records, list) or not records:
+        raise ResultsError(
+            f"{label}: not records of results: `records` is empty, or no array; {_REMEDY}"
+        )
+    return tuple(
+        _unsealed(record, f"{label}: records[{number}]", sealed=sealed)
+        for number, record in enumerate(records)
+    )
+
+
+def save_records(path: str | Path, records: Sequence[Results]) -> None:
+    """Write several records to one file, at once or not at all.
+
+    Raises:
+        ResultsError: if the file cannot be written.
+    """
+    sealed = [_sealed(record) for record in records]
+    _write(path, _indented({"schema": f"{_RECORDS}/1", "records": sealed}))
+
+
+def _sealed(results: Results) -> dict[str, Any]:
+    """The record as JSON has it, with its seal."""
+    record: dict[str, Any] = msgspec.to_builtins(results)
+    return record | {"seal": _seal(record)}
+
+
+def _unsealed(record: Any, label: str, *, sealed: bool) -> Results:
+    """The record, if it is one, and its seal is whole or, unless `sealed`, missing."""
+    seal = record.pop("seal", None) if isinstance(record, dict) else None
+    try:
+        results = msgspec.convert(record, Results)
+    except msgspec.ValidationError as error:
+        raise ResultsError(f"{label}: not a record of results: {error}; {_REMEDY}") from error
+    if seal is None and not sealed:
+        return results
+    if seal is None:
+        raise ResultsError(f"{label}: has no seal, by which edits are found; measure it anew")
+    if seal != _seal(record):
+        raise ResultsError(
+            f"{label}: was changed by hand: its seal is broken; restore it, or measure it anew"
+        )
+    return results
+
+
+def _seal(record: Any) -> str:
+    """The digest of a record, in JSON with sorted keys and without white space."""
+    return hashlib.sha256(msgspec.json.encode(_plain(record), order="sorted")).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """The same in JSON, with 5 for 5.0: programs that reformat JSON write either."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _indented(content: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+
+
+def _read(path: str | Path) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}; name a file made by --save") from error
+
+
+def _write(path: str | Path, data: bytes) -> None:
+    try:
+        write_atomically(Path(path), data)
+    except OSError as error:
+        raise ResultsError(f"{path}: {error.strerror}; name another place") from error
