@@ -4,26 +4,11 @@ Runs of `wsbench compress` on one connection, alone and beside one busy process,
 """
 
 import argparse
-import contextlib
 import statistics
-import subprocess
-import sys
-from collections.abc import Iterator
 
-from runs import compress, times
+from runs import compress, hog, times
 
 from wsbench import LADDER, REFERENCE, Results
-
-
-@contextlib.contextmanager
-def hog() -> Iterator[None]:
-    """A process that keeps a processor busy."""
-    process = subprocess.Popen([sys.executable, "-c", "while True: pass"])
-    try:
-        yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 def main() -> None:

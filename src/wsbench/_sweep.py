@@ -119,7 +119,7 @@ def sweep(
             raise SettingsError(f"traffic {traffic!r}: choose one of {', '.join(TRAFFICS)}")
         if not 0 < precision < math.inf:
             raise SettingsError(f"precision {precision}: choose a finite number above 0")
-        numbers, changes = _choose_connections(summary, compressing, connections)
+        numbers, changes = choose_connections(summary, compressing, connections)
         warnings += changes
         if max_seconds is None:
             max_seconds = len(numbers) * max(_SECONDS, _SECONDS_A_ROW * len(compressing))
@@ -165,7 +165,7 @@ def sweep(
         )
 
     try:
-        for measured in _sizes(corpus, rows, jobs):
+        for measured in sizes_of(corpus, rows, jobs):
             sizes.update(measured)
             progress(Progress("size", len(sizes) / len(rows)))
         if timing:
@@ -196,7 +196,7 @@ def sweep(
     return results(partial=False)
 
 
-def _choose_connections(
+def choose_connections(
     summary: CorpusSummary, settings: Sequence[DeflateSettings], wanted: Sequence[int] | None
 ) -> tuple[list[int], list[str]]:
     """The numbers of connections to time, in ascending order, and what to warn of.
@@ -242,10 +242,14 @@ def _choose_connections(
     ]
 
 
-def _sizes(
+def sizes_of(
     corpus: AnyCorpus, rows: Sequence[DeflateSettings | None], jobs: int
 ) -> Iterator[list[tuple[DeflateSettings | None, Size]]]:
-    """The sizes of all rows, some at a time, as they are measured."""
+    """The sizes of all rows, some at a time, as they are measured by `jobs` processes.
+
+    Raises:
+        MeasurementError: if a process is killed, or a message does not come back as it was.
+    """
     workers = min(jobs, len(rows))
     if workers == 1:
         yield from (measure_sizes(corpus, [item]) for item in rows)

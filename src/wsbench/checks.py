@@ -11,6 +11,8 @@ from wsbench.quantities import Difference
 from wsbench.results import CorpusSummary
 from wsbench.settings import DeflateSettings
 
+_WORST_FIRST: tuple[Verdict, ...] = ("failed", "undecided")
+
 
 class BaselineSummary(msgspec.Struct, frozen=True, kw_only=True):
     """The record that a corpus was compared with, and the file it is in."""
@@ -27,8 +29,8 @@ class CorpusCheck(msgspec.Struct, frozen=True, kw_only=True):
     """What was found with the messages at `path`.
 
     `baseline` is None where there are only budgets, and then there are no `differences`, which are
-    those between its environment and this one. `warnings` say what disturbed the measurement. A
-    `partial` one was interrupted.
+    those between its environment and this one. `warnings` say what of the corpus was left out,
+    `disturbances` what disturbed the timing. A `partial` one was interrupted.
     """
 
     path: str
@@ -39,6 +41,7 @@ class CorpusCheck(msgspec.Struct, frozen=True, kw_only=True):
     differences: tuple[Difference, ...]
     judgements: tuple[Judgement, ...]
     warnings: tuple[str, ...] = ()
+    disturbances: tuple[str, ...] = ()
     partial: bool = False
     seconds: float = 0.0
 
@@ -48,19 +51,19 @@ class CorpusCheck(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True):
-    """All that one run of `wsbench check` found."""
+    """All that one run of `wsbench check` found.
+
+    `verdict` is `failed` if one of the judgements is, else `undecided` if one is, else `passed`.
+    """
 
     schema: Literal["wsbench.check/1"]
     created: Annotated[datetime, msgspec.Meta(tz=True)]
     wsbench: str
     commit: str | None
     checks: tuple[CorpusCheck, ...]
+    verdict: Verdict = "passed"
 
-    @property
-    def verdict(self) -> Verdict:
-        """`failed` if one of the judgements is, else `undecided` if one is, else `passed`."""
+    def __post_init__(self) -> None:
         found = {item.verdict for check in self.checks for item in check.judgements}
-        for verdict in ("failed", "undecided"):
-            if verdict in found:
-                return verdict
-        return "passed"
+        worst = next((verdict for verdict in _WORST_FIRST if verdict in found), "passed")
+        msgspec.structs.force_setattr(self, "verdict", worst)

@@ -161,14 +161,13 @@ def judge_size(
 def judge_memory(
     settings: DeflateSettings | None,
     baseline: Memory,
-    measured: Sequence[Memory],
+    measured: Memory,
     limits: Limits,
     *,
     same_software: bool,
 ) -> Judgement:
-    """Allocated bytes, by the median of what was measured, once or several times."""
-    before = baseline.connection_bytes
-    after = statistics.median(memory.connection_bytes for memory in measured)
+    """Allocated bytes per connection."""
+    before, after = baseline.connection_bytes, measured.connection_bytes
     allowed = limits.max_memory_increase or (SAME_SOFTWARE if same_software else OTHER_SOFTWARE)
     limit = allowed.allowed_bytes(before)
     return Judgement(
@@ -262,9 +261,9 @@ def _judge_ratio(
     if verdict == "undecided":
         hopeless = _SURE * (before.margin or 0) >= limit
         reason = (
-            "the baseline's own interval is too wide; make it anew"
+            "the baseline's own interval is too wide; make it anew, with --update"
             if hopeless
-            else "the interval is too wide; measure longer"
+            else "the interval is too wide; measure longer, with --max-seconds"
         )
     return Judgement(
         settings=settings,
@@ -282,7 +281,7 @@ def _judge_ratio(
 
 
 def judge_budgets(row: Row, limits: Limits) -> list[Judgement]:
-    """What a settings takes, against the budgets there are; undecided what was not measured."""
+    """What was measured of a settings, against the budgets there are for it."""
     judgements = []
     if limits.max_ratio is not None and row.size is not None:
         share = row.size.compressed_bytes / max(1, row.size.original_bytes)

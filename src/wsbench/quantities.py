@@ -1,7 +1,7 @@
 """What records hold that can be compared: values of settings, each with what it is known to."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
 import msgspec
@@ -128,27 +128,36 @@ def time_value(time: Time, *, decode: bool = False) -> Value:
 
 
 def rebased(value: Value, reference: Value) -> Value:
-    """How much longer than another reference, of which the same is known."""
-    ratio = (1 + value.value) / (1 + reference.value)
-    margins = [(of.margin or 0) / (1 + of.value) for of in (value, reference)]
-    return Value(ratio - 1, ratio * math.hypot(*margins))
+    """How much longer than another reference, of which the same is known.
+
+    Raises:
+        ZeroDivisionError: if the other reference takes no time at all.
+    """
+    base = 1 + reference.value
+    ratio = (1 + value.value) / base
+    if value.margin is None or reference.margin is None:
+        return Value(ratio - 1, None)
+    return Value(ratio - 1, math.hypot(value.margin, ratio * reference.margin) / base)
 
 
 def change(before: Value, after: Value, *, comparable: bool = True) -> Change:
-    """How one value differs from another; not `comparable` are those of different machines."""
+    """How one value differs from another; not `comparable` are those of different machines.
+
+    There is no share of nothing, nor of less, which what a connection adds may come out as.
+    """
     margin = None
     if before.margin is not None and after.margin is not None:
         margin = math.hypot(before.margin, after.margin)
     difference = after.value - before.value
     return Change(
         difference,
-        difference / before.value if before.value else None,
+        difference / before.value if before.value > 0 else None,
         margin,
         abs(difference) > margin if comparable and margin is not None else None,
     )
 
 
-def differences(environments: list[Environment]) -> list[Difference]:
+def differences(environments: Sequence[Environment]) -> list[Difference]:
     """In what the environments of records differ."""
     found = []
     for field, title in _FIELDS.items():
@@ -158,7 +167,7 @@ def differences(environments: list[Environment]) -> list[Difference]:
     return found
 
 
-def differ_in(found: list[Difference], fields: tuple[str, ...]) -> bool:
+def differ_in(found: Sequence[Difference], fields: tuple[str, ...]) -> bool:
     """Whether one of the fields is among the differences."""
     return any(difference.field in fields for difference in found)
 
@@ -181,7 +190,8 @@ def _row_values(
             if reference != results.reference:
                 base = results.row(reference)
                 of_base = base.time_at(time.connections) if base else None
-                if of_base is None:
+                # No time at all: only in a record that was made by hand.
+                if of_base is None or time_value(of_base, decode=decode).value <= -1:
                     continue
                 value = rebased(value, time_value(of_base, decode=decode))
                 if row.settings == reference:

@@ -25,8 +25,8 @@ from wsbench.buffers import (
     SlowClient,
     SlowReader,
 )
-from wsbench.cli._limits import or_none, parse_bytes, parse_frames, parse_grace, parse_seconds
 from wsbench.errors import SettingsError
+from wsbench.limits_text import or_none, parse_bytes, parse_frames, parse_grace, parse_seconds
 from wsbench.report import BUFFERS_FORMATS
 from wsbench.report.buffers import sections
 from wsbench.report.snippet import server_snippet

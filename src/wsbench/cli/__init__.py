@@ -11,6 +11,7 @@ import click
 
 from wsbench import __version__
 from wsbench.errors import WsbenchError
+from wsbench.oneline import one_line
 
 # Name, module, and the line that `wsbench --help` shows. A command is the attribute of its module
 # that has the command's name.
@@ -29,13 +30,17 @@ _COMMANDS = {
         "wsbench.cli.record",
         "Record the messages of live connections, as a proxy.",
     ),
+    "check": ("wsbench.cli.check", "Measure again; fail if it is worse than a baseline or budget."),
+    "compare": ("wsbench.cli.compare", "Print records side by side, and what differs."),
+    "history": ("wsbench.cli.history", "Print how quantities moved over records."),
     "report": ("wsbench.cli.report", "Print a saved record again, in any format."),
     "corpus": ("wsbench.cli.corpus", "Describe a corpus, convert or generate one."),
 }
 
 EXIT_DONE = 0
+EXIT_REGRESSION = 1  # a check found one
 EXIT_WRONG_USE = 2
-EXIT_DEFECT = 70  # EX_SOFTWARE of sysexits.h; 1 would mean that a check found a regression
+EXIT_DEFECT = 70  # EX_SOFTWARE of sysexits.h
 EXIT_INTERRUPTED = 130
 EXIT_TERMINATED = 143  # what a shell says of a process that SIGTERM ended
 
@@ -124,4 +129,4 @@ def warn(warnings: Iterable[str]) -> None:
 
 def remark(text: str) -> None:
     """One line on stderr, whatever characters a file name brought into it."""
-    click.echo("wsbench: " + text.replace("\n", "\\n").replace("\r", "\\r"), err=True)
+    click.echo("wsbench: " + one_line(text), err=True)

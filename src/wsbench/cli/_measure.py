@@ -38,7 +38,7 @@ def measure(
         finally:
             emit(render(results), output)
 
-    signal.signal(signal.SIGINT, _interrupt_once)
+    signal.signal(signal.SIGINT, interrupt_once)
     try:
         with ProgressBars(quiet=quiet) as progress:
             results = run(progress)
@@ -55,7 +55,8 @@ def measure(
     return EXIT_DONE
 
 
-def _interrupt_once(_signum: int, _frame: FrameType | None) -> None:
+def interrupt_once(_signum: int, _frame: FrameType | None) -> None:
+    """A handler of SIGINT that raises KeyboardInterrupt, once."""
     # Whoever presses Ctrl-C twice wants an end, not the loss of what the first one delivers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -9,6 +9,7 @@ import click
 from wsbench.corpus import DIRECTIONS, AnyCorpus, load_corpus
 from wsbench.corpus import FORMATS as CORPUS_FORMATS
 from wsbench.corpus.kinds import generate
+from wsbench.environment import available_cpus
 from wsbench.errors import SettingsError
 from wsbench.report import FORMATS as REPORT_FORMATS
 from wsbench.settings import (
@@ -149,6 +150,14 @@ output_option = click.option(
 
 save_option = click.option(
     "--save", metavar="FILE", help="Save the record of results (JSON) for report."
+)
+
+jobs_option = click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=available_cpus,
+    show_default="the available CPUs",
+    help="How many processes measure sizes.",
 )
 
 quiet_option = click.option("--quiet", is_flag=True, help="No progress bars and no remarks.")

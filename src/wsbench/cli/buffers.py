@@ -4,7 +4,6 @@ import click
 
 from wsbench._buffers import KEEPALIVE, measure_buffers
 from wsbench.buffers import PAYLOADS, SCENARIOS, Keepalive, Payload, Scenario
-from wsbench.cli._limits import or_none, parse_bytes, parse_frames, parse_seconds
 from wsbench.cli._measure import measure
 from wsbench.cli._options import (
     corpus_format_option,
@@ -20,6 +19,7 @@ from wsbench.cli._options import (
     tls_option,
 )
 from wsbench.cli._output import check_targets
+from wsbench.limits_text import or_none, parse_bytes, parse_frames, parse_seconds
 from wsbench.live.target import Tls
 from wsbench.report import BUFFERS_FORMATS, render
 from wsbench.settings import (

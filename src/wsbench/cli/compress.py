@@ -11,6 +11,7 @@ from wsbench.cli._options import (
     decode_option,
     direction_option,
     format_option,
+    jobs_option,
     memory_level_option,
     output_option,
     parsed,
@@ -21,7 +22,6 @@ from wsbench.cli._options import (
 )
 from wsbench.cli._output import check_targets
 from wsbench.corpus import load_corpus
-from wsbench.environment import available_cpus
 from wsbench.report import render
 from wsbench.results import TRAFFICS, Traffic
 from wsbench.settings import (
@@ -117,13 +117,7 @@ from wsbench.settings import (
     help="How long timing may take, though what an interval needs is always measured.",
 )
 @decode_option
-@click.option(
-    "--jobs",
-    type=click.IntRange(min=1),
-    default=available_cpus,
-    show_default="the available CPUs",
-    help="How many processes measure sizes.",
-)
+@jobs_option
 @format_option
 @output_option
 @save_option

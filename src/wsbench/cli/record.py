@@ -11,12 +11,12 @@ from pathlib import Path
 import click
 
 from wsbench.cli import EXIT_DONE, remark
-from wsbench.cli._limits import parse_bytes, parse_seconds
 from wsbench.cli._options import ca_option, insecure_option, parsed, tls_context, tls_option
 from wsbench.cli._output import check_target, emit
 from wsbench.corpus.redaction import Redactor
 from wsbench.corpus.source import without_secrets
 from wsbench.errors import ResultsError, SettingsError
+from wsbench.limits_text import parse_bytes, parse_seconds
 from wsbench.live.listen import BACKLOG, address, listen_tcp
 from wsbench.live.proxy import HEAD_BYTES, Proxy, Upstream
 from wsbench.live.recorder import Limits, Recorder

@@ -8,10 +8,10 @@ import sys
 import click
 
 from wsbench.cli import EXIT_DONE, warn
-from wsbench.cli._limits import or_none, parse_bytes, parse_frames, parse_grace, parse_seconds
 from wsbench.cli._options import implementation_option, parsed, tls_context, tls_option
 from wsbench.cli._output import emit
 from wsbench.corpus import load_corpus
+from wsbench.limits_text import or_none, parse_bytes, parse_frames, parse_grace, parse_seconds
 from wsbench.live import server
 from wsbench.live.application import Application
 from wsbench.live.listen import address, inherited, listen_tcp, listen_unix

@@ -14,8 +14,8 @@ import msgspec
 import wsbench
 from wsbench.corpus.lines_format import numbered_lines
 from wsbench.corpus.model import Event, Message
-from wsbench.corpus.text import one_line
 from wsbench.errors import CorpusError
+from wsbench.oneline import one_line
 from wsbench.settings import Direction
 
 SCHEMA: Literal["wsbench.capture/1"] = "wsbench.capture/1"

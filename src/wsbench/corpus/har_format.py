@@ -23,8 +23,9 @@ from wsbench.corpus.json_format import syntax_error
 from wsbench.corpus.lines_format import numbered_lines
 from wsbench.corpus.model import Corpus, Event, Message
 from wsbench.corpus.source import HELD_BYTES, File, too_large
-from wsbench.corpus.text import not_utf8, one_line
+from wsbench.corpus.text import not_utf8
 from wsbench.errors import CorpusError
+from wsbench.oneline import one_line
 from wsbench.settings import Direction
 
 _SHAPE = 'expected a HAR file, an object with "log" and in it "entries"'

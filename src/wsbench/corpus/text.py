@@ -11,13 +11,6 @@ def place(data: bytes, offset: int) -> str:
     return f"{line}:{column}"
 
 
-def one_line(text: str) -> str:
-    """The text with what a line of an error message cannot show spelt out, a line end as `\\n`."""
-    return "".join(
-        character if character.isprintable() else repr(character)[1:-1] for character in text
-    )
-
-
 def require_utf8(data: bytes, label: str) -> None:
     """Raise CorpusError, naming the place, unless the data is UTF-8."""
     try:

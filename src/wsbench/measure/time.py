@@ -1,8 +1,9 @@
 """Time: settings beside a reference, until the ratios are known or the time is up."""
 
 import gc
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Literal, Protocol
 
 from wsbench.corpus.model import Corpus
@@ -36,7 +37,9 @@ class Timing:
     For each it ends when every 95 % interval is within ± `precision` of its ratio, with `decode`
     those of decoding too, or when its part of `max_seconds` is over; what one number leaves over is
     for the next ones. What an interval needs is always measured. Settings whose intervals are
-    narrow enough are left out of further rounds. Nothing else may run in the process meanwhile.
+    narrow enough are left out of further rounds. Whoever needs less than that passes `is_known`,
+    which is asked, with a number of connections, some settings and their time so far, whether that
+    will do. Nothing else may run in the process meanwhile.
     """
 
     def __init__(
@@ -50,6 +53,7 @@ class Timing:
         decode: bool,
         precision: float,
         max_seconds: float,
+        is_known: Callable[[int, DeflateSettings, Time], bool] = lambda *_: False,
     ) -> None:
         self._corpus = corpus
         self._settings = settings
@@ -59,6 +63,7 @@ class Timing:
         self._decode = decode
         self._precision = precision
         self._max_seconds = max_seconds
+        self._is_known = is_known
         self._gauge = Gauge(_PATIENCE_SHARE * max_seconds)
         self._watch: Watch | None = None
         self._samples: dict[int, Samples] = {}
@@ -138,12 +143,16 @@ class Timing:
             # Where visits are short, judging after each would take longer than they do.
             if elapsed - judged > _JUDGED_EVERY_SECONDS:
                 judged = elapsed
-                wide = [
-                    item
-                    for item in self._settings
-                    if samples.margin(item, decode=self._decode) > self._precision
-                ]
+                wide = [item for item in self._settings if self._is_wide(connections, item)]
         summarise("precision")
+
+    def _is_wide(self, connections: int, item: DeflateSettings) -> bool:
+        """Whether the interval of these settings must become narrower."""
+        samples = self._samples[connections]
+        margin = samples.margin(item, decode=self._decode)
+        if margin <= self._precision:
+            return False
+        return math.isinf(margin) or not self._is_known(connections, item, samples.time(item))
 
     def _method(self, connections: int, max_seconds: float) -> _Method:
         corpus, settings, reference = self._corpus, self._settings, self._reference
