@@ -2,7 +2,8 @@
 
 Each websockets version gets a virtual environment of its own, and `--zlib DIR` names a folder with
 another libz.so.1, such as zlib-ng built in its compatible mode, which Python then loads. All are
-measured by `wsbench compress`, one after another, and printed by `wsbench compare`.
+measured by `wsbench compress`, one after another, and printed by `wsbench compare`; for the other
+zlib, `wsbench check` is run as well.
 """
 
 import argparse
@@ -43,18 +44,22 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        records = []
+        records: list[str] = []
         for version in arguments.websockets:
             command = installed(folder / version, version)
-            records.append(folder / f"websockets {version}.json")
-            measure(command, arguments.corpus, records[-1])
+            records.append(f"websockets-{version}.json")
+            measure(command, arguments.corpus, folder / records[-1])
         compare = [sys.executable, "-m", "wsbench", "compare", "--format", arguments.format]
-        subprocess.run([*compare, *records], check=True)
+        subprocess.run([*compare, *records], cwd=folder, check=True)
         if arguments.zlib:
-            other = folder / "another zlib.json"
-            measure(command, arguments.corpus, other, arguments.zlib)
-            print()
-            subprocess.run([*compare, records[-1], other], check=True)
+            other = "another-zlib.json"
+            measure(command, arguments.corpus, folder / other, arguments.zlib)
+            print(flush=True)
+            subprocess.run([*compare, records[-1], other], cwd=folder, check=True)
+            print(flush=True)
+            check = [command, "check", ROOT / arguments.corpus, "--baseline", records[-1]]
+            environment = {**os.environ, "LD_LIBRARY_PATH": arguments.zlib}
+            subprocess.run([*check, "--config", os.devnull], cwd=folder, env=environment)
 
 
 if __name__ == "__main__":

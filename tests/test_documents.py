@@ -10,8 +10,11 @@ import pytest
 
 from wsbench import load_corpus, load_results, render
 from wsbench.cli.buffers import buffers
+from wsbench.cli.check import check
+from wsbench.cli.compare import compare
 from wsbench.cli.compress import compress
 from wsbench.cli.connections import connections
+from wsbench.cli.history import history
 from wsbench.cli.record import record
 from wsbench.measure.description import describe
 from wsbench.report.corpus import render_description
@@ -47,6 +50,9 @@ def test_every_bundled_corpus_has_its_record_and_table(path: Path) -> None:
         (compress, "README.md", "## Options of `wsbench compress`", "\nWithout `"),
         (connections, "README.md", "add; [examples/servers/]", "\nWithout CORPUS"),
         (buffers, "README.md", "of other limits, of threads and of TLS.", "\nWithout CORPUS"),
+        (check, "docs/ci.md", "Of `wsbench check`:", "\nOf `"),
+        (compare, "docs/ci.md", "Of `wsbench compare`,", "\nOf `"),
+        (history, "docs/ci.md", "Of `wsbench history`,", "\n## "),
         (record, "docs/corpora.md", "a minute to reach the other.\n\n| option", "\nOn a machine"),
     ],
 )
@@ -101,6 +107,7 @@ def test_the_pages_of_buffers_show_the_saved_records() -> None:
 def test_every_linked_file_exists() -> None:
     documents = ("README.md", "CONTRIBUTING.md", "results/buffers.md")
     documents += ("docs/method.md", "docs/deploy.md", "docs/buffers.md", "docs/corpora.md")
+    documents += ("docs/ci.md", "examples/ci/README.md")
     folders = ("benchmarks", "corpora", "fuzz", "results", "examples/servers")
     for document in (*documents, *(f"{folder}/README.md" for folder in folders)):
         path = ROOT / document
@@ -125,6 +132,17 @@ def test_the_page_of_corpora_shows_what_was_printed() -> None:
     blocks = re.findall(r"```text\n.*?```", page, re.DOTALL)
     assert len(blocks) == 4
     assert all(block in printed for block in blocks)
+
+
+def test_the_page_of_ci_shows_what_was_printed_and_the_examples() -> None:
+    page = (ROOT / "docs" / "ci.md").read_text("utf-8")
+    printed = (ROOT / "benchmarks" / "README.md").read_text("utf-8")
+    blocks = re.findall(r"```text\n.*?```", page, re.DOTALL)
+    assert len(blocks) == 5
+    assert all(block in printed for block in blocks)
+    assert blocks[0] in README
+    for example in (ROOT / "examples" / "ci").glob("*.yml"):
+        assert f"```yaml\n{example.read_text('utf-8')}```" in page
 
 
 def test_every_benchmark_is_explained() -> None:

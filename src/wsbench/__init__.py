@@ -38,7 +38,7 @@ if TYPE_CHECKING:
         WsbenchError,
     )
     from wsbench.report import render
-    from wsbench.results import Results, load_results
+    from wsbench.results import Results, load_records, load_results
     from wsbench.settings import BROWSER, LADDER, REFERENCE, DeflateSettings, cross
 
 __version__ = "0.1.0"
@@ -66,6 +66,7 @@ __all__ = [
     "WsbenchError",
     "cross",
     "load_corpus",
+    "load_records",
     "load_results",
     "measure_buffers",
     "measure_connections",
@@ -101,6 +102,7 @@ _DEFINED_IN = {
     "WsbenchError": "wsbench.errors",
     "cross": "wsbench.settings",
     "load_corpus": "wsbench.corpus",
+    "load_records": "wsbench.results",
     "load_results": "wsbench.results",
     "render": "wsbench.report",
     "sweep": "wsbench._sweep",

@@ -174,7 +174,8 @@ def test_permissions_are_respected(wsbench: Run, tmp_path: Path) -> None:
 
 
 def test_help_is_there_for_everything(wsbench: Run) -> None:
-    for arguments in ([], ["compress"], ["report"], ["corpus"], ["corpus", "info"],
+    commands = "compress", "check", "compare", "history", "report"
+    for arguments in ([], *([command] for command in commands), ["corpus"], ["corpus", "info"],
                       ["corpus", "generate"]):  # fmt: skip
         for flag in ("-h", "--help"):
             done = wsbench(*arguments, flag)
