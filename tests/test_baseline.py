@@ -17,28 +17,37 @@ def test_a_record_that_compress_saved_is_a_baseline(results: Results, tmp_path: 
     results.save(tmp_path / "b.json")
     baseline = Baseline.load(tmp_path / "b.json")
     assert baseline.names == ["commits"]
-    assert baseline.find(results.corpus) == results
+    assert baseline.match([results.corpus]) == [results]
     summary = baseline.summary(results)
     assert (summary.file, summary.commit) == (str(tmp_path / "b.json"), None)
     assert summary.created == results.created
 
 
-def test_a_corpus_is_found_by_its_messages_then_by_its_name(results: Results) -> None:
+def test_a_corpus_is_found_by_its_name_then_by_its_messages(results: Results) -> None:
     first, second = named(results, "a", "1"), named(results, "b", "2")
     baseline = Baseline("b.json", [first, second])
-    assert baseline.find(named(results, "renamed", "2").corpus) == second
-    assert baseline.find(named(results, "a", "3").corpus) == first
-    assert baseline.find(named(results, "c", "3").corpus) is None
-    with pytest.raises(ResultsError, match=r"^b\.json: no record of 'c', only of a, b; add it"):
-        baseline.record_of(named(results, "c", "3").corpus, alone=True)
+    assert baseline.match([named(results, "renamed", "2").corpus]) == [second]
+    assert baseline.match([named(results, "a", "3").corpus]) == [first]
+    # Now the messages of the other, but still its own name.
+    assert baseline.match([named(results, "b", "1").corpus]) == [second]
+    unknown = named(results, "c", "3").corpus
+    assert baseline.match([unknown]) == [None]
+    assert str(baseline.lacks(unknown)).startswith("b.json: no record of 'c', only of a, b; add it")
+
+
+def test_no_record_is_that_of_two_corpora(results: Results) -> None:
+    first, second = named(results, "a", "1"), named(results, "b", "2")
+    baseline = Baseline("b.json", [first, second])
+    copy = named(results, "copy", "1").corpus
+    assert baseline.match([copy, first.corpus, second.corpus]) == [None, first, second]
+    assert baseline.match([copy]) == [first]
 
 
 def test_the_only_record_is_for_whatever_corpus_comes_alone(results: Results) -> None:
     baseline = Baseline("b.json", [results])
     other = named(results, "other", "9").corpus
-    assert baseline.record_of(other, alone=True) == results
-    with pytest.raises(ResultsError, match="no record of 'other'"):
-        baseline.record_of(other, alone=False)
+    assert baseline.match([other]) == [results]
+    assert baseline.match([other, named(results, "another", "8").corpus]) == [None, None]
 
 
 def test_an_updated_baseline_keeps_the_other_records(results: Results, tmp_path: Path) -> None:
@@ -46,8 +55,11 @@ def test_an_updated_baseline_keeps_the_other_records(results: Results, tmp_path:
     save_records(tmp_path / "b.json", [first, second])
     baseline = Baseline.load(tmp_path / "b.json")
     changed, third = named(results, "a", "4"), named(results, "c", "3")
-    baseline.put(changed, first)
+    (kept,) = baseline.match([changed.corpus])
+    baseline.put(changed, kept)
     baseline.put(third, None)
+    with pytest.raises(ResultsError, match=r"b\.json: holds another record of 'c'"):
+        baseline.put(named(results, "c", "5"), None)
     baseline.save()
     assert load_records(tmp_path / "b.json", sealed=True) == (changed, second, third)
 

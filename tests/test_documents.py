@@ -1,14 +1,17 @@
 """README, results and help texts say what is true."""
 
+import json
 import re
 import runpy
 from pathlib import Path
 from xml.etree import ElementTree
 
 import click
+import jsonschema
 import pytest
 
-from wsbench import load_corpus, load_results, render
+from wsbench import load_corpus, load_records, load_results, render
+from wsbench.cli import main
 from wsbench.cli.buffers import buffers
 from wsbench.cli.check import check
 from wsbench.cli.compare import compare
@@ -168,3 +171,30 @@ def test_the_plot_is_of_the_record_beside_it() -> None:
     texts = {element.text for element in plot.iter("{http://www.w3.org/2000/svg}text")}
     assert {str(row.settings) for row in record.rows if row.settings} <= texts
     assert {f"{number:,}" for number in (1, 10, 100, 1000)} <= texts
+
+
+@pytest.mark.parametrize(
+    ("arguments", "schema"),
+    [
+        (["compare", "results/chat.json", "results/game.json"], "comparison"),
+        (["history", "results"], "history"),
+    ],
+)
+def test_what_is_printed_as_json_is_as_its_schema_says(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], schema: str
+) -> None:
+    places = [str(ROOT / item) if "/" in item or item == "results" else item for item in arguments]
+    assert main([*places, "--format", "json", "--quiet"]) == 0
+    jsonschema.validate(
+        json.loads(capsys.readouterr().out),
+        json.loads((ROOT / "docs" / f"{schema}.schema.json").read_bytes()),
+    )
+
+
+def test_the_baseline_is_as_its_schema_says_and_of_all_corpora() -> None:
+    path = ROOT / "results" / "baseline.json"
+    schema = json.loads((ROOT / "docs" / "records.schema.json").read_bytes())
+    jsonschema.validate(json.loads(path.read_bytes()), schema)
+    found = {record.corpus.name: record.corpus.sha256 for record in load_records(path, sealed=True)}
+    loaded = map(load_corpus, CORPORA)
+    assert found == {corpus.name: corpus.sha256() for corpus in loaded}

@@ -59,7 +59,14 @@ def test_the_record_and_the_schema_agree(results: Results) -> None:
 
 @pytest.mark.parametrize(
     ("file", "function"),
-    [("result.schema.json", "schema"), ("capture.schema.json", "capture_schema")],
+    [
+        ("result.schema.json", "schema"),
+        ("records.schema.json", "records_schema"),
+        ("capture.schema.json", "capture_schema"),
+        ("check.schema.json", "check_schema"),
+        ("comparison.schema.json", "comparison_schema"),
+        ("history.schema.json", "history_schema"),
+    ],
 )
 def test_the_committed_schema_is_the_generated_one(file: str, function: str) -> None:
     def ordered(value: Any) -> Any:

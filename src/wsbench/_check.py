@@ -1,22 +1,22 @@
-"""A check: corpus and baseline → verdicts. Owns order, budget and progress; judges nothing itself.
+"""A check: corpora and baseline → verdicts. Owns order, budget and progress; judges nothing itself.
 
 What is exact is measured once, or again before it fails. Times are measured by one process after
-another, only those that are not decided yet, until all are or the time is up.
+another, only those that are not decided yet, until all are or the time is up. Whatever ends a check
+early, what was found before is there.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from msgspec.structs import replace
-
 import wsbench
-from wsbench._sweep import Progress, choose_connections, corpus_summary, sizes_of, sweep
-from wsbench._times import Decision, baseline_times
-from wsbench.checks import BaselineSummary, CorpusCheck
+from wsbench._sweep import Progress, choose_connections, corpus_summary, sizes_of
+from wsbench._times import TimesUntilDecided
+from wsbench.baseline import Baseline
+from wsbench.checks import BaselineSummary, Check, CorpusCheck
 from wsbench.corpus import AnyCorpus
 from wsbench.environment import current_commit, current_environment
-from wsbench.errors import ResultsError
+from wsbench.errors import MeasurementError, ResultsError, SettingsError, WsbenchError
 from wsbench.judge import (
     Judgement,
     Limits,
@@ -26,20 +26,12 @@ from wsbench.judge import (
     judge_size,
 )
 from wsbench.measure.memory import measure_memory
-from wsbench.quantities import PROCESSOR, SOFTWARE, differ_in, differences
-from wsbench.results import Memory, Results, Row, Size, Time, now
-from wsbench.settings import LADDER, REFERENCE, DeflateSettings, in_table_order
+from wsbench.quantities import SOFTWARE, differ_in, differences, is_same_processor
+from wsbench.results import CorpusSummary, Memory, Results, Row, Size, now
+from wsbench.settings import REFERENCE, DeflateSettings, in_table_order
 
-# How often memory is measured before it fails: by the median, so an odd one does not count.
-_MEMORY_REPEATS = 3
-
-
-class CheckInterrupted(KeyboardInterrupt):
-    """Ctrl-C during a check; `check` holds what was judged so far, marked partial."""
-
-    def __init__(self, check: CorpusCheck) -> None:
-        super().__init__("the check was interrupted")
-        self.check = check
+# How often memory is measured before it fails: an odd one does not count.
+_MEMORY_REPEATS = 2
 
 
 class CheckOptions(NamedTuple):
@@ -55,28 +47,80 @@ class CheckOptions(NamedTuple):
     jobs: int = 1
 
 
-def check_corpus(
-    path: str,
-    corpus: AnyCorpus,
+class Outcome(NamedTuple):
+    """What a check found, the records of what it measured, and what ended it early, if anything."""
+
+    check: Check
+    records: list[Results]
+    error: BaseException | None
+
+
+def check_corpora(
+    corpora: Mapping[str, AnyCorpus],
     limits: Limits,
     options: CheckOptions,
-    baseline: tuple[Results, BaselineSummary] | None = None,
+    baseline: Baseline | None = None,
     progress: Callable[[Progress], None] = lambda _: None,
-) -> tuple[CorpusCheck, Results]:
+) -> Outcome:
     """Measure again what the baseline holds, and judge it, and by the budgets, if there are any.
 
-    Returns the verdicts, and the record of what was measured. Without a baseline, only budgets are
-    judged, at the given settings, or websockets' default.
-    With one, they are those of the given settings, or of its reference.
+    `corpora` have the names that reports call them by. Without a baseline, only budgets are judged,
+    at the given settings, or websockets' default; with one, at the given settings, or those of its
+    reference.
 
     Raises:
-        CorpusError: if the corpus has no messages.
+        CorpusError: if a corpus has no messages.
         SettingsError: if the baseline's number of connections does not fit into memory.
-        ResultsError: if the baseline holds nothing of some of the settings.
-        MeasurementError: if a measurement fails.
-        CheckInterrupted: at Ctrl-C.
+        ResultsError: if the baseline has no record of a corpus, or not of some of the settings.
     """
-    return _Run(path, corpus, limits, options, baseline, progress).check()
+    started, commit = now(), current_commit()
+    runs = _runs(corpora, limits, options, baseline, commit, progress)
+    checks: list[CorpusCheck] = []
+    records: list[Results] = []
+    error: BaseException | None = None
+    for run in runs:
+        try:
+            run.measure()
+        except (KeyboardInterrupt, WsbenchError) as raised:
+            error = raised
+        except MemoryError:
+            error = MeasurementError("out of memory; pass --no-time, or a smaller corpus")
+        checks.append(run.found(partial=error is not None))
+        records.append(run.record(partial=error is not None))
+        if error is not None:
+            break
+    ended = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error or "")
+    check = Check(
+        schema="wsbench.check/1",
+        created=started,
+        wsbench=wsbench.__version__,
+        commit=commit,
+        checks=tuple(checks),
+        ended=ended,
+        unchecked=tuple(corpora)[len(checks) :],
+    )
+    return Outcome(check, records, error)
+
+
+def _runs(
+    corpora: Mapping[str, AnyCorpus],
+    limits: Limits,
+    options: CheckOptions,
+    baseline: Baseline | None,
+    commit: str | None,
+    progress: Callable[[Progress], None],
+) -> "list[_Run]":
+    summaries = [corpus_summary(corpus) for corpus in corpora.values()]
+    records = baseline.match(summaries) if baseline else [None] * len(summaries)
+    runs = []
+    for (path, corpus), summary, record in zip(corpora.items(), summaries, records, strict=True):
+        compared = None
+        if baseline is not None:
+            if record is None:
+                raise baseline.lacks(summary)
+            compared = record, baseline.summary(record)
+        runs.append(_Run(path, corpus, summary, limits, options, compared, commit, progress))
+    return runs
 
 
 class _Run:
@@ -86,20 +130,23 @@ class _Run:
         self,
         path: str,
         corpus: AnyCorpus,
+        summary: CorpusSummary,
         limits: Limits,
         options: CheckOptions,
         baseline: tuple[Results, BaselineSummary] | None,
+        commit: str | None,
         progress: Callable[[Progress], None],
     ) -> None:
         self._path = path
         self._corpus = corpus
+        self._summary = summary
         self._baseline = baseline[0] if baseline else None
         self._baseline_summary = baseline[1] if baseline else None
         self._limits = limits
         self._options = options
+        self._commit = commit
         self._progress = progress
-        self._start = time.monotonic()
-        self._summary = corpus_summary(corpus)
+        self._seconds = 0.0
         self._environment = current_environment()
         self._reference = self._baseline.reference if self._baseline else REFERENCE
         self._differences = (
@@ -107,20 +154,28 @@ class _Run:
             if self._baseline
             else ()
         )
-        self._disturbances: list[str] = []
+        self._warnings = list[str](corpus.remarks)
         self._rows = self._choose_rows()
+        # The record has a row for the reference, whatever is judged.
+        settings = {*(row.deflate for row in self._rows), self._reference}
+        self._settings: list[DeflateSettings | None] = [
+            *in_table_order(item for item in settings if item),
+            *([None] if None in settings else []),
+        ]
         self._sizes: dict[DeflateSettings | None, Size] = {}
         self._memories: dict[DeflateSettings | None, list[Memory]] = {}
-        self._decision: Decision | None = None
+        self._times = self._choose_times()
 
-    def check(self) -> tuple[CorpusCheck, Results]:
+    def measure(self) -> None:
+        """Measure all of it, or as much as an exception lets."""
+        start = time.monotonic()
         try:
             self._measure_sizes()
             self._measure_memory()
-            self._measure_times()
-        except KeyboardInterrupt:
-            raise CheckInterrupted(self._found(partial=True)) from None
-        return self._found(partial=False), self._record()
+            if self._times is not None:
+                self._times.run(self._options.max_seconds, self._progress)
+        finally:
+            self._seconds = time.monotonic() - start
 
     def _choose_rows(self) -> list[Row]:
         """The baseline's rows that are checked; without a baseline, rows with nothing in them."""
@@ -142,7 +197,43 @@ class _Run:
             rows.append(row)
         return rows
 
-    def _found(self, *, partial: bool) -> CorpusCheck:
+    def _choose_times(self) -> TimesUntilDecided | None:
+        """What times are to be measured, if any.
+
+        Raises:
+            SettingsError: if a number of connections does not fit into memory.
+        """
+        messages = self._judge_corpus()
+        if self._baseline is None or not self._options.time:
+            return None
+        if messages is not None and messages.verdict == "failed":
+            return None
+        numbers = sorted({time.connections for row in self._rows for time in row.time})
+        if not numbers:
+            return None
+        compressing = [row.deflate for row in self._baseline.rows if row.deflate]
+        try:
+            choose_connections(self._summary, compressing, numbers)
+        except SettingsError as error:
+            reason = str(error).partition("; ")[0]
+            raise SettingsError(f"{self._path}: {reason}; pass --no-time") from error
+        times = TimesUntilDecided(
+            self._corpus,
+            self._baseline,
+            [row.deflate for row in self._rows if row.deflate],
+            numbers,
+            self._limits,
+            same_processor=is_same_processor(self._baseline.environment, self._environment),
+        )
+        if times.unjudged():
+            self._warnings.append(
+                f"the time of {self._reference} is not judged: it is the reference, and the "
+                f"baseline has too few other settings to judge it by"
+            )
+        return times
+
+    def found(self, *, partial: bool) -> CorpusCheck:
+        """What was found; partial if something ended it early."""
         return CorpusCheck(
             path=self._path,
             corpus=self._summary,
@@ -151,11 +242,43 @@ class _Run:
             baseline=self._baseline_summary,
             differences=self._differences,
             judgements=tuple(self._judgements()),
-            warnings=self._corpus.remarks,
-            disturbances=tuple(self._disturbances),
+            warnings=tuple(self._warnings),
+            disturbances=self._disturbances(),
             partial=partial,
-            seconds=time.monotonic() - self._start,
+            seconds=self._seconds,
         )
+
+    def record(self, *, partial: bool) -> Results:
+        """What was measured, to be compared with later; times as far as verdicts needed them."""
+        return Results(
+            schema="wsbench.result/1",
+            created=now(),
+            wsbench=wsbench.__version__,
+            commit=self._commit,
+            partial=partial,
+            environment=self._environment,
+            corpus=self._summary,
+            reference=self._reference,
+            rows=tuple(
+                Row(
+                    settings=item,
+                    size=self._sizes.get(item),
+                    memory=self._memory(item),
+                    time=self._times.times(item) if self._times and item else (),
+                )
+                for item in self._settings
+            ),
+            timing=self._times.summaries(self._options.max_seconds) if self._times else (),
+            warnings=(*self._corpus.remarks, *self._disturbances()),
+        )
+
+    def _disturbances(self) -> tuple[str, ...]:
+        return tuple(self._times.processes.warnings()) if self._times else ()
+
+    def _memory(self, settings: DeflateSettings | None) -> Memory | None:
+        """What was measured, of several the least: what is more by chance does not count."""
+        memories = self._memories.get(settings, [])
+        return min(memories, key=lambda memory: memory.connection_bytes, default=None)
 
     def _judgements(self) -> Iterable[Judgement]:
         """All verdicts so far, in the order of rows."""
@@ -165,23 +288,22 @@ class _Run:
         if self._baseline is not None and self._options.settings is None:
             budgets = {self._reference}
         for row in self._rows:
-            size, memories = self._sizes.get(row.deflate), self._memories.get(row.deflate)
+            size, memory = self._sizes.get(row.deflate), self._memory(row.deflate)
             if row.size is not None and size is not None:
                 assert self._baseline is not None
                 before, after = (self._baseline.corpus, row.size), (self._summary, size)
                 yield judge_size(row.deflate, before, after, self._limits)
-            if row.memory is not None and memories:
+            if row.memory is not None and memory is not None:
                 yield judge_memory(
                     row.deflate,
                     row.memory,
-                    _median(memories),
+                    memory,
                     self._limits,
                     same_software=not differ_in(self._differences, SOFTWARE),
                 )
-            if self._decision and row.deflate:
-                yield from self._decision.judgements(row.deflate)
+            if self._times and row.deflate:
+                yield from self._times.judgements(row.deflate)
             if row.settings in budgets:
-                memory = _median(memories) if memories else None
                 measured = Row(settings=row.settings, size=size, memory=memory)
                 yield from judge_budgets(measured, self._limits)
 
@@ -190,47 +312,10 @@ class _Run:
             return None
         return judge_corpus(self._baseline.corpus, self._summary, self._limits)
 
-    def _record(self) -> Results:
-        """What was measured, to be compared with later; times as far as verdicts needed them."""
-        rows = list(dict.fromkeys([*(row.deflate for row in self._rows), self._reference]))
-        ordered = [*in_table_order(item for item in rows if item), *([None] * (None in rows))]
-        numbers = self._decision.numbers if self._decision else []
-        processes = self._decision.processes if self._decision else None
-
-        def times(item: DeflateSettings | None) -> tuple[Time, ...]:
-            if processes is None or item is None:
-                return ()
-            known = (processes.time(number, item) for number in numbers)
-            return tuple(time for time in known if time is not None)
-
-        return Results(
-            schema="wsbench.result/1",
-            created=now(),
-            wsbench=wsbench.__version__,
-            commit=current_commit(),
-            partial=False,
-            environment=self._environment,
-            corpus=self._summary,
-            reference=self._reference,
-            rows=tuple(
-                Row(
-                    settings=item,
-                    size=self._sizes.get(item),
-                    memory=_median(self._memories[item]) if item in self._memories else None,
-                    time=times(item),
-                )
-                for item in ordered
-            ),
-            timing=self._decision.summaries(self._options.max_seconds) if self._decision else (),
-            warnings=(*self._corpus.remarks, *self._disturbances),
-        )
-
     def _measure_sizes(self) -> None:
-        # The record has a row for the reference, whatever is judged.
-        rows = list(dict.fromkeys([*(row.deflate for row in self._rows), self._reference]))
-        for measured in sizes_of(self._corpus, rows, self._options.jobs):
+        for measured in sizes_of(self._corpus, self._settings, self._options.jobs):
             self._sizes.update(measured)
-            self._progress(Progress("size", len(self._sizes) / len(rows)))
+            self._progress(Progress("size", len(self._sizes) / len(self._settings)))
 
     def _measure_memory(self) -> None:
         if not self._options.memory:
@@ -252,98 +337,3 @@ class _Run:
                 if judgement.quantity == "memory" and judgement.verdict == "failed"
             }
             rows = [row for row in rows if row.settings in failed]
-
-    def _measure_times(self) -> None:
-        if self._baseline is None or not self._options.time:
-            return
-        messages = self._judge_corpus()
-        if messages is not None and messages.verdict == "failed":
-            return
-        numbers = sorted({time.connections for row in self._rows for time in row.time})
-        if not numbers:
-            return
-        compressing = [row.deflate for row in self._baseline.rows if row.deflate]
-        choose_connections(self._summary, compressing, numbers)
-        self._decision = Decision(
-            self._corpus,
-            self._baseline,
-            [row.deflate for row in self._rows if row.deflate],
-            numbers,
-            self._limits,
-            same_processor=not differ_in(self._differences, PROCESSOR),
-        )
-        try:
-            self._decision.run(self._options.max_seconds, self._progress)
-        finally:
-            self._disturbances += self._decision.processes.warnings()
-
-
-def _median(memories: list[Memory]) -> Memory:
-    """The one in the middle, so that an odd one does not count."""
-    return sorted(memories, key=lambda memory: memory.connection_bytes)[(len(memories) - 1) // 2]
-
-
-def measure_baseline(
-    corpus: AnyCorpus,
-    like: Results | None,
-    limits: Limits,
-    options: CheckOptions,
-    connections: Sequence[int] = (),
-    progress: Callable[[Progress], None] = lambda _: None,
-) -> Results:
-    """A record to compare with: of what another one holds, or else of the ladder.
-
-    Without another record, and without `connections`, they are those on one connection,
-    which are known well after seconds; at a thousand, it takes minutes.
-
-    Raises:
-        CorpusError: if the corpus has no messages.
-        SettingsError: if a number of connections does not fit into memory.
-        MeasurementError: if a measurement fails.
-        SweepInterrupted, KeyboardInterrupt: at Ctrl-C.
-    """
-    settings = options.settings or ([row.deflate for row in like.rows] if like else LADDER)
-    reference = like.reference if like else REFERENCE
-    has_memory = options.memory and (like is None or any(row.memory for row in like.rows))
-    has_time = options.time and (like is None or bool(like.timed_connections()))
-    numbers = connections or (like.timed_connections() if like else []) or [1]
-    record = sweep(
-        corpus,
-        [item for item in settings if item is not None],
-        reference=reference,
-        memory=has_memory,
-        time=False,
-        jobs=options.jobs,
-        progress=progress,
-    )
-    if not has_time:
-        return record
-    compressing = [row.deflate for row in record.rows if row.deflate]
-    choose_connections(record.corpus, compressing, numbers)
-    processes, is_known = baseline_times(
-        corpus,
-        reference,
-        compressing,
-        numbers,
-        like,
-        limits,
-        options.max_seconds,
-        progress,
-    )
-    rows = [
-        replace(
-            row,
-            time=tuple(
-                known
-                for number in numbers
-                if row.deflate and (known := processes.time(number, row.deflate))
-            ),
-        )
-        for row in record.rows
-    ]
-    return replace(
-        record,
-        rows=tuple(rows),
-        timing=processes.summaries(options.max_seconds, known=is_known),
-        warnings=(*record.warnings, *processes.warnings()),
-    )

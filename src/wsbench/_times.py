@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from wsbench._sweep import Progress
 from wsbench.corpus import AnyCorpus
 from wsbench.judge import (
+    CANNOT_TELL,
+    LEAST_OTHERS,
     PROCESSES_TO_FAIL,
     Judgement,
     Limits,
@@ -24,7 +26,7 @@ from wsbench.settings import LADDER, DeflateSettings
 _PRECISION_SHARE = 0.2
 # How long a process measures, with one connection and with many, for as many rows as a ladder has;
 # and how many processes a baseline rests on.
-_PROCESS_SECONDS = (4.0, 8.0)
+_ONE_CONNECTION_SECONDS, _MANY_CONNECTIONS_SECONDS = 4.0, 8.0
 _BASELINE_PROCESSES = 3
 # What is left of the time is not worth another process.
 _SHORTEST_SECONDS = 1.0
@@ -32,8 +34,8 @@ _SHORTEST_SECONDS = 1.0
 _Key = tuple[int, DeflateSettings]
 
 
-class Decision:
-    """Times beside the baseline's, until every verdict is known."""
+class TimesUntilDecided:
+    """Times beside the baseline's, until every verdict is known, or the time is up."""
 
     def __init__(
         self,
@@ -48,7 +50,7 @@ class Decision:
         self._reference = baseline.reference
         self._limits = limits
         self._same_processor = same_processor
-        self.numbers = numbers
+        self._numbers = numbers
         # All of them, since the reference is judged by all others.
         self._before: dict[_Key, Time] = {
             (number, row.deflate): measured
@@ -57,6 +59,7 @@ class Decision:
             if row.deflate and (measured := row.time_at(number))
         }
         self._judged = [key for key in self._before if key[1] in settings]
+        self._is_final = False
         self.processes = Processes(
             corpus.sample,
             baseline.reference,
@@ -81,6 +84,7 @@ class Decision:
             )
             measured += 1
             pending = self._pending()
+        self._is_final = True
 
     def judgements(self, settings: DeflateSettings) -> list[Judgement]:
         """The verdicts of some settings so far, one for each number of connections."""
@@ -91,7 +95,26 @@ class Decision:
         """How the times came about."""
         found = [self._judge(key) for key in self._judged]
         known = all(judgement is None or judgement.verdict != "undecided" for judgement in found)
-        return self.processes.summaries(max_seconds, known=known)
+        return self.processes.summaries(max_seconds, "decided" if known else "max_seconds")
+
+    def times(self, settings: DeflateSettings) -> tuple[Time, ...]:
+        """The times of some settings, one for each number of connections."""
+        known = (self.processes.time(number, settings) for number in self._numbers)
+        return tuple(time for time in known if time is not None)
+
+    def unjudged(self) -> list[int]:
+        """The numbers of connections at which the reference's time is known and cannot be judged.
+
+        For that, other settings are needed.
+        """
+        return [
+            number
+            for number, settings in self._judged
+            if settings == self._reference and not self._can_judge(number)
+        ]
+
+    def _can_judge(self, number: int) -> bool:
+        return len(self._others(number)) >= LEAST_OTHERS
 
     def _judge(self, key: _Key) -> Judgement | None:
         number, settings = key
@@ -110,7 +133,8 @@ class Decision:
         if measured is None:
             return None
         before = time_value(self._before[key])
-        return Times(before, time_value(measured), self.processes.processes(*key))
+        processes = self.processes.processes(*key)
+        return Times(before, time_value(measured), processes, self._is_final)
 
     def _others(self, number: int) -> list[_Key]:
         return [key for key in self._before if key[0] == number and key[1] != self._reference]
@@ -119,26 +143,23 @@ class Decision:
         """What must be measured, or measured longer, by number of connections."""
         pending: dict[int, list[DeflateSettings]] = {}
         for key in self._judged:
-            number, settings = key
-            wanted = self._others(number) if settings == self._reference else [key]
             judgement = self._judge(key)
-            if judgement is None:
-                # Where nothing was measured yet; or the reference has too few others to be judged.
-                wanted = [other for other in wanted if self._times(other) is None]
-            elif judgement.verdict != "undecided" or self._is_hopeless(wanted):
+            if judgement is not None and (
+                judgement.verdict != "undecided" or judgement.reason == CANNOT_TELL
+            ):
                 continue
+            number, settings = key
+            wanted = [key]
+            if settings == self._reference:
+                wanted = self._others(number) if self._can_judge(number) else []
+            times = {other: self._times(other) for other in wanted}
             known = pending.setdefault(number, [])
-            known += [item for _, item in wanted if item not in known]
+            known += [
+                item
+                for (_, item), of_item in times.items()
+                if item not in known and (of_item is None or not of_item.are_limited)
+            ]
         return {number: settings for number, settings in pending.items() if settings}
-
-    def _is_hopeless(self, keys: Sequence[_Key]) -> bool:
-        """Whether measuring longer cannot help: the baseline knows less than was measured now."""
-        return all(
-            self.processes.processes(*key) >= PROCESSES_TO_FAIL
-            and (now := self.processes.time(*key)) is not None
-            and now.margin < self._before[key].margin / 3
-            for key in keys
-        )
 
     def _earlier(self, pending: dict[int, list[DeflateSettings]]) -> dict[_Key, Time]:
         keys = [(number, item) for number, settings in pending.items() for item in settings]
@@ -157,7 +178,8 @@ class _Enough:
     def __call__(self, connections: int, settings: DeflateSettings, now: Time) -> bool:
         key = connections, settings
         known = combined([self.earlier[key], now]) if key in self.earlier else now
-        times = Times(time_value(self.before[key]), time_value(known), 1)
+        processes = 2 if key in self.earlier else 1
+        times = Times(time_value(self.before[key]), time_value(known), processes)
         judgement = judge_time(
             settings, connections, times, self.limits, same_processor=self.same_processor
         )
@@ -247,6 +269,7 @@ def _traffic(record: Results, numbers: Sequence[int]) -> dict[int, Traffic]:
 def _process_seconds(wanted: dict[int, list[DeflateSettings]]) -> float:
     """How long one process should take: rows share what a ladder takes, or take as much more."""
     return sum(
-        _PROCESS_SECONDS[number > 1] * max(0.5, len(settings) / len(LADDER))
+        (_ONE_CONNECTION_SECONDS if number == 1 else _MANY_CONNECTIONS_SECONDS)
+        * max(0.5, len(settings) / len(LADDER))
         for number, settings in wanted.items()
     )

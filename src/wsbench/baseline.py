@@ -1,6 +1,6 @@
 """The baseline of a check: records of some corpora in a file, which only wsbench itself changes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from wsbench.checks import BaselineSummary
@@ -24,7 +24,7 @@ class Baseline:
         Raises:
             ResultsError: if it cannot be read, was changed by hand, or cannot be compared with.
         """
-        records = load_records(path, sealed=True)
+        records = load_records(path, sealed=True, remedy=_ANEW)
         for number, record in enumerate(records):
             place = f"{path}: records[{number}]" if len(records) > 1 else str(path)
             if record.live is not None or record.buffers is not None:
@@ -42,34 +42,47 @@ class Baseline:
         """The corpora that it holds records of."""
         return [record.corpus.name for record in self._records]
 
-    def find(self, corpus: CorpusSummary) -> Results | None:
-        """The record of a corpus: of its messages, or else of its name."""
-        by_messages = (item for item in self._records if item.corpus.sha256 == corpus.sha256)
-        by_name = (item for item in self._records if item.corpus.name == corpus.name)
-        return next(by_messages, None) or next(by_name, None)
+    def match(self, corpora: Sequence[CorpusSummary]) -> list[Results | None]:
+        """The record of each corpus, None if there is none; none is that of two.
 
-    def record_of(self, corpus: CorpusSummary, *, alone: bool) -> Results:
-        """The same, or the only record, if its corpus is `alone`, whatever that is called.
-
-        Raises:
-            ResultsError: if there is none.
+        That is the one of its name and messages, or else of its name, or of its messages; or, where
+        there is one corpus and one record, this.
         """
-        found = self.find(corpus)
-        if found is None and alone and len(self._records) == 1:
-            found = self._records[0]
-        if found is None:
-            raise ResultsError(
-                f"{self.path}: no record of {corpus.name!r}, only of {', '.join(self.names)}; "
-                "add it with check --update"
-            )
-        return found
+        free = list(self._records)
+        found: dict[int, Results] = {}
+        ways: list[Callable[[CorpusSummary], object]] = [
+            lambda corpus: (corpus.name, corpus.sha256),
+            lambda corpus: corpus.name,
+            lambda corpus: corpus.sha256,
+        ]
+        if len(corpora) == len(free) == 1:
+            ways.append(lambda _: None)
+        for key in ways:
+            for number, corpus in enumerate(corpora):
+                same = [record for record in free if key(record.corpus) == key(corpus)]
+                if number not in found and same:
+                    found[number] = same[0]
+                    free.remove(same[0])
+        return [found.get(number) for number in range(len(corpora))]
+
+    def lacks(self, corpus: CorpusSummary) -> ResultsError:
+        """What to raise when it has no record of a corpus."""
+        return ResultsError(
+            f"{self.path}: no record of {corpus.name!r}, only of {', '.join(self.names)}; "
+            "add it with check --update"
+        )
 
     def put(self, record: Results, instead_of: Results | None) -> None:
-        """Take in a new record, in place of an old one."""
-        if instead_of is None:
-            self._records.append(record)
-        else:
-            self._records[self._records.index(instead_of)] = record
+        """Take in a new record, in place of an old one.
+
+        Raises:
+            ResultsError: if another one has its name.
+        """
+        others = [item for item in self._records if item is not instead_of]
+        if record.corpus.name in (item.corpus.name for item in others):
+            raise ResultsError(f"{self.path}: holds another record of {record.corpus.name!r}")
+        place = len(others) if instead_of is None else self._records.index(instead_of)
+        self._records[place : place + (instead_of is not None)] = [record]
 
     def save(self) -> None:
         """Write the file, at once or not at all.

@@ -53,7 +53,9 @@ class CorpusCheck(msgspec.Struct, frozen=True, kw_only=True):
 class Check(msgspec.Struct, frozen=True, kw_only=True):
     """All that one run of `wsbench check` found.
 
-    `verdict` is `failed` if one of the judgements is, else `undecided` if one is, else `passed`.
+    `verdict` is `failed` if one of the judgements is, else `undecided` if one is, or if not all was
+    checked, else `passed`. `ended` says why it ended before everything was checked, empty if it did
+    not, and `unchecked` are the corpora that it had not begun with.
     """
 
     schema: Literal["wsbench.check/1"]
@@ -61,9 +63,13 @@ class Check(msgspec.Struct, frozen=True, kw_only=True):
     wsbench: str
     commit: str | None
     checks: tuple[CorpusCheck, ...]
+    ended: str = ""
+    unchecked: tuple[str, ...] = ()
     verdict: Verdict = "passed"
 
     def __post_init__(self) -> None:
         found = {item.verdict for check in self.checks for item in check.judgements}
+        if self.ended or any(check.partial for check in self.checks):
+            found.add("undecided")
         worst = next((verdict for verdict in _WORST_FIRST if verdict in found), "passed")
         msgspec.structs.force_setattr(self, "verdict", worst)

@@ -13,6 +13,16 @@ import psutil
 from wsbench.files import read_if_there
 
 _COMMIT_DIGITS = 12
+# What tells processors apart in Linux's /proc/cpuinfo, of x86 and of ARM, which has no names.
+_CPU_VERSION = {
+    "family": "cpu family",
+    "model": "model",
+    "stepping": "stepping",
+    "implementer": "CPU implementer",
+    "variant": "CPU variant",
+    "part": "CPU part",
+    "revision": "CPU revision",
+}
 
 
 class Environment(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +72,7 @@ def current_environment() -> Environment:
 def current_commit() -> str | None:
     """The commit of the working directory, `-dirty` if it was changed since; None without one.
 
-    A CI system's own variable counts first: what it checks out may be a merge that nobody made.
+    A CI system's own variable counts first: there may be no git in its image.
     """
     for variable in ("GITHUB_SHA", "CI_COMMIT_SHA"):
         if commit := os.environ.get(variable):
@@ -100,8 +110,8 @@ def _cpu_model() -> str | None:
 def _cpu_version() -> str | None:
     """`family 25, model 17, stepping 1`: hypervisors give generations of processors one name."""
     facts = _cpu_facts()
-    parts = {"family": "cpu family", "model": "model", "stepping": "stepping"}
-    return ", ".join(f"{name} {facts[of]}" for name, of in parts.items() if facts.get(of)) or None
+    parts = (f"{name} {facts[key]}" for name, key in _CPU_VERSION.items() if facts.get(key))
+    return ", ".join(parts) or None
 
 
 def _cpu_caches() -> str | None:

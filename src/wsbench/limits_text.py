@@ -50,7 +50,7 @@ def parse_seconds(text: str) -> float:
     with contextlib.suppress(ValueError):
         if 0 < (seconds := float(text)) <= _MOST_SECONDS:
             return seconds
-    raise SettingsError(f"{text!r}: write a number of seconds, above 0, or none")
+    raise SettingsError(f"{text!r}: write a number of seconds, above 0")
 
 
 def parse_grace(text: str) -> float:
@@ -67,4 +67,13 @@ def parse_grace(text: str) -> float:
 
 def or_none(parse: Callable[[str], Parsed]) -> Callable[[str], Parsed | None]:
     """What `parse` makes of a text, None of the text `none`."""
-    return lambda text: None if text.strip().lower() == "none" else parse(text)
+
+    def parse_or_none(text: str) -> Parsed | None:
+        if text.strip().lower() == "none":
+            return None
+        try:
+            return parse(text)
+        except SettingsError as error:
+            raise SettingsError(f"{error}, or none") from error
+
+    return parse_or_none

@@ -125,7 +125,8 @@ class TimingSummary(msgspec.Struct, frozen=True, kw_only=True):
     """How the times with `connections` connections were taken, and why that ended.
 
     It was to end when the intervals of all settings were within ± `precision` of their ratios
-    (0.01 is a percentage point), or after `max_seconds`; it took `seconds`. `traffic` is how the
+    (0.01 is a percentage point), or after `max_seconds`; it took `seconds`. That of a check ends
+    when all verdicts are known, `decided`, too. `traffic` is how the
     connections were used: each with messages of its own, or all with the same one. One connection
     has none.
     """
@@ -135,7 +136,7 @@ class TimingSummary(msgspec.Struct, frozen=True, kw_only=True):
     precision: Positive
     max_seconds: Positive
     seconds: Annotated[float, msgspec.Meta(ge=0)]
-    stopped: Literal["precision", "max_seconds", "interrupted"]
+    stopped: Literal["precision", "max_seconds", "interrupted", "decided"]
 
 
 class RoundTrip(msgspec.Struct, frozen=True, kw_only=True):
@@ -317,46 +318,66 @@ def parse_results(data: bytes, label: str) -> Results:
     return records[0]
 
 
-def load_records(path: str | Path, *, sealed: bool = False) -> tuple[Results, ...]:
+def load_records(
+    path: str | Path, *, sealed: bool = False, remedy: str = _REMEDY
+) -> tuple[Results, ...]:
     """Read the records of a file: one that was saved alone, or all of several.
 
     With `sealed`, records without a seal are refused, as older versions of wsbench wrote them.
+    `remedy` is what errors say to do.
 
     Raises:
         ResultsError: if the file cannot be read, holds no records, or was changed by hand.
     """
-    return parse_records(_read(path), str(path), sealed=sealed)
+    return parse_records(_read(path), str(path), sealed=sealed, remedy=remedy)
 
 
-def parse_records(data: bytes, label: str, *, sealed: bool = False) -> tuple[Results, ...]:
+def parse_records(
+    data: bytes, label: str, *, sealed: bool = False, remedy: str = _REMEDY
+) -> tuple[Results, ...]:
     """Read the records of a file from bytes; `label` names them in errors.
 
     Raises:
         ResultsError: if they are no records, or were changed by hand; the text names the field.
     """
     if not data.strip():
-        raise ResultsError(f"{label}: empty; {_REMEDY}")
+        raise ResultsError(f"{label}: empty; {remedy}")
     try:
         content = msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ResultsError(f"{label}: not JSON: {error}; {_REMEDY}") from error
-    schema = content.get("schema") if isinstance(content, dict) else None
-    kind, _, number = schema.rpartition("/") if isinstance(schema, str) else ("", "", "")
-    if kind in _KINDS and re.fullmatch("[0-9]+", number) and int(number) > 1:
-        raise ResultsError(
-            f"{label}: made by a newer wsbench, its schema is {schema}; upgrade wsbench to read it"
-        )
-    if kind != _RECORDS:
-        return (_unsealed(content, label, sealed=sealed),)
+        raise ResultsError(f"{label}: not JSON: {error}; {remedy}") from error
+    schema = _schema(content, label)
+    if schema.partition("/")[0] != _RECORDS:
+        return (_unsealed(content, label, sealed=sealed, remedy=remedy),)
     records = content.get("records")
     if schema != f"{_RECORDS}/1" or not isinstance(records, list) or not records:
         raise ResultsError(
-            f"{label}: not records of results: `records` is empty, or no array; {_REMEDY}"
+            f"{label}: not records of results: `records` is empty, or no array; {remedy}"
         )
-    return tuple(
-        _unsealed(record, f"{label}: records[{number}]", sealed=sealed)
-        for number, record in enumerate(records)
-    )
+    found = []
+    for number, record in enumerate(records):
+        place = f"{label}: records[{number}]"
+        _schema(record, place)
+        found.append(_unsealed(record, place, sealed=sealed, remedy=remedy))
+    return tuple(found)
+
+
+def _schema(content: Any, label: str) -> str:
+    """The name of the content's schema, empty if there is none.
+
+    Raises:
+        ResultsError: if it is of a newer wsbench.
+    """
+    schema = content.get("schema") if isinstance(content, dict) else None
+    if not isinstance(schema, str):
+        return ""
+    kind, _, number = schema.rpartition("/")
+    if kind in _KINDS and re.fullmatch("[0-9]+", number) and number.lstrip("0") not in ("", "1"):
+        raise ResultsError(
+            f"{label}: made by a newer wsbench, its schema is {schema[:100]}; upgrade wsbench to "
+            "read it"
+        )
+    return schema
 
 
 def save_records(path: str | Path, records: Sequence[Results]) -> None:
@@ -375,20 +396,21 @@ def _sealed(results: Results) -> dict[str, Any]:
     return record | {"seal": _seal(record)}
 
 
-def _unsealed(record: Any, label: str, *, sealed: bool) -> Results:
+def _unsealed(record: Any, label: str, *, sealed: bool, remedy: str) -> Results:
     """The record, if it is one, and its seal is whole or, unless `sealed`, missing."""
     seal = record.pop("seal", None) if isinstance(record, dict) else None
     try:
         results = msgspec.convert(record, Results)
-    except msgspec.ValidationError as error:
-        raise ResultsError(f"{label}: not a record of results: {error}; {_REMEDY}") from error
+        is_whole = seal == _seal(record)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise ResultsError(f"{label}: not a record of results: {error}; {remedy}") from error
     if seal is None and not sealed:
         return results
     if seal is None:
-        raise ResultsError(f"{label}: has no seal, by which edits are found; measure it anew")
-    if seal != _seal(record):
+        raise ResultsError(f"{label}: has no seal, by which edits are found; {remedy}")
+    if not is_whole:
         raise ResultsError(
-            f"{label}: was changed by hand: its seal is broken; restore it, or measure it anew"
+            f"{label}: was changed by hand: its seal is broken; restore it, or {remedy}"
         )
     return results
 

@@ -105,7 +105,7 @@ def files(tmp_path: Path, root: Path) -> None:
         ("corpus generate chat --to directory", "a directory needs a name"),
         ("report missing.json", "missing.json: No such file or directory"),
         ("report good.json", "good.json: not a record of results: Expected `object`, got `array`"),
-        ("report broken.json", "broken.json: not a record of results: Expected `object`"),
+        ("report broken.json", "broken.json: not JSON: JSON is malformed"),
         ("report|cut record.json", "cut record.json: not JSON: Input data was truncated"),
         ("report|bad record.json", "Expected `int`, got `str` - at `$.rows[2].size.wire_bytes`"),
         ("report good.json -o no/where", "--output no/where: No such file or directory"),

@@ -183,14 +183,16 @@ def of_corpus(
     )
 
 
-def check_of(*checks: CorpusCheck) -> Check:
-    """One run of wsbench check."""
+def check_of(*checks: CorpusCheck, ended: str = "", unchecked: tuple[str, ...] = ()) -> Check:
+    """One run of wsbench check, which may have ended early."""
     return Check(
         schema="wsbench.check/1",
         created=datetime(2026, 11, 25, 8, tzinfo=UTC),
         wsbench="0.1.0",
         commit="abcdef012345",
         checks=checks,
+        ended=ended,
+        unchecked=unchecked,
     )
 
 

@@ -27,8 +27,8 @@ Settings    Size in bytes    Allocated memory                  Time vs. 12/5
 FAILED 12/5 memory: 63.8 KiB → 65.8 KiB per connection, +2.0 KiB, allowed +1.0 KiB
 FAILED 11/4 time on one connection: +7.9% → +13.1% vs. 12/5, +5.2 ± 0.9 points, allowed +5
 
-✗ failed. In parentheses: by how much it grew; of times, in percentage points, with half its \
-95% interval.
+✗ failed. In parentheses: by how much it grew. Times grew by percentage points, with half the 95% \
+interval.
 chat: 2 passed, 2 failed, in 12 s
 """
 
@@ -94,8 +94,8 @@ def test_of_several_corpora_the_failed_ones_come_last_with_a_table() -> None:
     assert lines[-5:] == [
         "chat: 2 failed, in 12 s",
         "",
-        "✗ failed. In parentheses: by how much it grew; of times, in percentage points, with half "
-        "its 95% interval.",
+        "✗ failed. In parentheses: by how much it grew. Times grew by percentage points, with half "
+        "the 95% interval.",
         "What is undecided does not fail, unless --strict is given.",
         "3 corpora: 16 passed, 2 failed (chat), 1 undecided (lsp), in 36 s",
     ]
@@ -340,12 +340,18 @@ def test_a_baseline_of_another_version_or_without_a_commit_says_so() -> None:
 
 @pytest.mark.parametrize("format", ["table", "markdown", "github"])
 def test_an_interrupted_check_says_so(format: str) -> None:
-    check = made.check_of(made.of_corpus(judgements=(made.size(),), partial=True))
+    check = made.check_of(
+        made.of_corpus(judgements=(made.size(),), partial=True),
+        ended="interrupted",
+        unchecked=("b.json",),
+    )
     text = render_check(check, format)
-    assert "Interrupted: what is missing was not judged." in text
-    assert "chat: 1 passed, in 12 s, then interrupted" in text
-    nothing = made.check_of(made.of_corpus(judgements=(), partial=True))
-    assert "chat: nothing judged, in 12 s, then interrupted" in render_check(nothing, format)
+    assert check.verdict == "undecided"
+    ended = "It ended early: interrupted; what is missing was not judged, nor was b.json."
+    assert ended in text
+    assert "chat: 1 passed, in 12 s, then ended early" in text
+    nothing = made.check_of(made.of_corpus(judgements=(), partial=True), ended="interrupted")
+    assert "chat: nothing judged, in 12 s, then ended early" in render_check(nothing, format)
 
 
 def test_warnings_are_shown_once() -> None:

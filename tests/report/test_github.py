@@ -134,10 +134,13 @@ def test_another_environment_is_a_notice_told_once() -> None:
     )
 
 
-def test_an_interruption_is_a_warning() -> None:
-    check = made.check_of(made.of_corpus(partial=True))
-    (warning,) = of_kind("warning", check)
-    assert warning.title == "wsbench check was interrupted"
+def test_an_early_end_is_an_error_and_no_pass() -> None:
+    check = made.check_of(made.of_corpus(), ended="the server ended", unchecked=("b.json",))
+    (error,) = of_kind("error", check)
+    assert error.title == "wsbench check ended early"
+    assert "the server ended; what is missing was not judged, nor was b.json" in error.data
+    assert not of_kind("notice", check)
+    assert github_summary(check).startswith("### ? wsbench check ended early")
 
 
 @pytest.mark.parametrize("number", [9, 10, 11, 30])

@@ -129,4 +129,5 @@ def warn(warnings: Iterable[str]) -> None:
 
 def remark(text: str) -> None:
     """One line on stderr, whatever characters a file name brought into it."""
-    click.echo("wsbench: " + one_line(text), err=True)
+    # What GitHub takes for a command wherever it stands in a line.
+    click.echo("wsbench: " + one_line(text).replace("##[", "## ["), err=True)

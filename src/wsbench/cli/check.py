@@ -2,18 +2,16 @@
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import click
 from click.core import ParameterSource
 
-import wsbench
-from wsbench._check import CheckInterrupted, CheckOptions, check_corpus, measure_baseline
-from wsbench._sweep import corpus_summary
+from wsbench._check import CheckOptions, Outcome, check_corpora
+from wsbench._update import update_baseline
 from wsbench.baseline import Baseline
-from wsbench.checks import Check, CorpusCheck
+from wsbench.checks import Check
 from wsbench.cli import EXIT_DONE, EXIT_INTERRUPTED, EXIT_REGRESSION, remark, warn
 from wsbench.cli._config import ConfiguredCommand, config_option
 from wsbench.cli._increases import (
@@ -36,15 +34,16 @@ from wsbench.cli._output import check_target, emit, is_same_file
 from wsbench.cli._progress import ProgressBars
 from wsbench.compare import compare
 from wsbench.corpus import AnyCorpus, load_corpus
-from wsbench.environment import current_commit
-from wsbench.errors import MeasurementError
 from wsbench.judge import Limits, MemoryLimit
 from wsbench.limits_text import parse_bytes, parse_seconds
+from wsbench.report import render
+from wsbench.report.cells import at_connections
 from wsbench.report.check import FORMATS, render_check
 from wsbench.report.compare import render_comparisons
-from wsbench.report.github import github_summary
+from wsbench.report.github import github_summary, inert
 from wsbench.report.junit import render_junit
-from wsbench.results import Results, now, save_records
+from wsbench.report.units import points
+from wsbench.results import Results, save_records
 from wsbench.settings import DeflateSettings, Direction, parse_settings
 
 
@@ -140,7 +139,9 @@ from wsbench.settings import DeflateSettings, Direction, parse_settings
 @click.option("--junit", metavar="FILE", help="Write verdicts to this file, as JUnit's XML.")
 @click.option("--save", metavar="FILE", help="Save the record of what was measured (JSON).")
 @quiet_option
+@click.pass_context
 def check(
+    context: click.Context,
     corpus_paths: tuple[str, ...],
     corpus_format: str | None,
     direction: Direction | None,
@@ -168,10 +169,12 @@ def check(
 ) -> int:
     """Measure the messages of each CORPUS again, and fail if they cost more than is allowed.
 
-    What is allowed is what the --baseline holds and a little more, or a budget, or both. Sizes and
-    allocated memory are exact. A time fails only if its interval says that the increase is real,
-    and it is measured until that is known, or is called undecided. The exit code is 0 if all
-    passed, 1 if something failed, 2 after wrong use.
+    What is allowed is what the --baseline holds and a little more, or a budget, or both. Sizes are
+    exact, and allocated memory nearly so. A time fails only if its interval says that the increase
+    is real; it is measured until that is known, or is called undecided.
+
+    The exit code is 0 if nothing failed, 1 if something did, 2 after wrong use, or if something
+    cannot be read or measured, 130 after Ctrl-C; what was found before is then printed.
 
     \b
     wsbench check messages.json --baseline baseline.json --update
@@ -197,11 +200,18 @@ def check(
         raise click.UsageError(
             "nothing to compare with; pass --baseline FILE, --max-ratio or --max-memory"
         )
-    source = click.get_current_context().get_parameter_source("connections")
-    if source is ParameterSource.COMMANDLINE and not update:
+    if _is_given(context, "connections") and not update:
         raise click.UsageError("--connections is for --update; a check measures what it must")
+    for name in ("junit", "save", "verbose", "strict", "max_ratio", "max_memory"):
+        if update and _is_given(context, name):
+            option = name.replace("_", "-")
+            raise click.UsageError(f"--{option} is for a check; --update judges nothing")
     if no_memory and max_memory is not None:
         raise click.UsageError("--max-memory needs what --no-memory leaves out; drop one of them")
+    if format == "github" and output not in (None, "-"):
+        raise click.UsageError("--format github is for standard output; drop --output")
+    if baseline == "":
+        raise click.UsageError("--baseline '': name a file")
     targets = {"--output": output, "--junit": junit, "--save": save}
     _check_targets(targets, baseline, update, corpus_paths)
     known = None
@@ -210,149 +220,120 @@ def check(
         if not is_there and not update:
             raise click.UsageError(f"--baseline {baseline}: no such file; make it with --update")
         known = Baseline.load(baseline) if is_there else Baseline(baseline)
-    corpora = [load_corpus(path, corpus_format, direction) for path in corpus_paths]
-    _check_names(corpora)
-    run = _Run(
-        corpora=dict(zip(corpus_paths, corpora, strict=True)),
-        baseline=known,
-        limits=limits,
-        options=CheckOptions(
-            settings=list(dict.fromkeys(settings)) or None,
-            memory=not no_memory,
-            time=not no_time,
-            max_seconds=max_seconds,
-            jobs=jobs,
-        ),
-        quiet=quiet,
+    corpora = {path: load_corpus(path, corpus_format, direction) for path in corpus_paths}
+    _check_names(list(corpora.values()))
+    options = CheckOptions(
+        settings=list(dict.fromkeys(settings)) or None,
+        memory=not no_memory,
+        time=not no_time,
+        max_seconds=max_seconds,
+        jobs=jobs,
     )
     signal.signal(signal.SIGINT, interrupt_once)
     if update:
-        return _update(run, connections, format, output)
-    return _check(run, _Delivery(format, output, junit, save, verbose=verbose), strict=strict)
-
-
-class _Run(NamedTuple):
-    """What is measured, and how: corpora by the names that the user gave them."""
-
-    corpora: dict[str, AnyCorpus]
-    baseline: Baseline | None
-    limits: Limits
-    options: CheckOptions
-    quiet: bool
-
-    def records(self) -> Iterator[tuple[str, AnyCorpus, Results | None]]:
-        """Every corpus with the record that it is compared with, if there is one.
-
-        Raises:
-            ResultsError: if there is a baseline that has none.
-        """
-        for path, corpus in self.corpora.items():
-            record = None
-            if self.baseline is not None:
-                alone = len(self.corpora) == 1
-                record = self.baseline.record_of(corpus_summary(corpus), alone=alone)
-            yield path, corpus, record
-
-
-class _Delivery(NamedTuple):
-    """Where verdicts go."""
-
-    format: str
-    output: str | None
-    junit: str | None
-    save: str | None
-    verbose: bool
-
-    def deliver(self, check: Check, records: Sequence[Results], *, quiet: bool) -> None:
-        """Print, and write the files; of a check that was interrupted, print alone.
-
-        Raises:
-            ResultsError: if a file cannot be written.
-        """
-        if not quiet and self.format == "json":
-            # All other formats show them.
-            warn(dict.fromkeys(text for item in check.checks for text in item.warnings))
-        try:
-            if not any(item.partial for item in check.checks):
-                if self.save is not None:
-                    _save(self.save, records)
-                if self.junit is not None:
-                    emit(render_junit(check), self.junit)
-        finally:
-            emit(render_check(check, self.format, verbose=self.verbose), self.output)
-            summary = os.environ.get("GITHUB_STEP_SUMMARY")
-            if self.format == "github" and summary:
-                _append(summary, github_summary(check))
-
-
-def _check(run: _Run, delivery: _Delivery, *, strict: bool) -> int:
-    """Judge every corpus, and tell what was found, as much as there is of it; the exit code."""
-    checks: list[CorpusCheck] = []
-    records: list[Results] = []
-
-    def deliver() -> Check:
-        found = Check(
-            schema="wsbench.check/1",
-            created=now(),
-            wsbench=wsbench.__version__,
-            commit=current_commit(),
-            checks=tuple(checks),
-        )
-        delivery.deliver(found, records, quiet=run.quiet)
-        return found
-
-    try:
-        for path, corpus, record in list(run.records()):
-            compared = (record, run.baseline.summary(record)) if run.baseline and record else None
-            with ProgressBars(quiet=run.quiet) as progress:
-                found, measured = check_corpus(
-                    path, corpus, run.limits, run.options, compared, progress
-                )
-            checks.append(found)
-            records.append(measured)
-    except CheckInterrupted as interrupted:
-        checks.append(interrupted.check)
-        deliver()
-        if not run.quiet:
-            remark("interrupted: not everything was checked")
+        assert known is not None
+        with ProgressBars(quiet=quiet) as progress:
+            try:
+                changes = update_baseline(known, corpora, limits, options, connections, progress)
+            except KeyboardInterrupt:
+                remark(f"interrupted: {known.path} is as it was")
+                raise
+        emit(_updated(known, changes, format), output)
+        if not quiet:
+            _remark_on_update(known, [after for _, after in changes])
+        return EXIT_DONE
+    with ProgressBars(quiet=quiet) as progress:
+        outcome = check_corpora(corpora, limits, options, known, progress)
+    _deliver(outcome, format, output, junit, save, verbose=verbose, quiet=quiet)
+    if not quiet and known is not None and not _is_given(context, "corpus_paths"):
+        _remark_on_unchecked(known, outcome.check)
+    if isinstance(outcome.error, KeyboardInterrupt):
+        remark("interrupted: not everything was checked")
         return EXIT_INTERRUPTED
-    except MeasurementError:
-        if checks:
-            deliver()
-        raise
-    verdict = deliver().verdict
+    if outcome.error is not None:
+        raise outcome.error
+    verdict = outcome.check.verdict
     is_bad = verdict == "failed" or (strict and verdict == "undecided")
     return EXIT_REGRESSION if is_bad else EXIT_DONE
 
 
-def _update(run: _Run, connections: Sequence[int], format: str, output: str | None) -> int:
-    """Measure every corpus for the baseline, write it, and show what changed; the exit code."""
-    assert run.baseline is not None
-    changes: list[tuple[Results, Results]] = []
-    for corpus in run.corpora.values():
-        before = run.baseline.find(corpus_summary(corpus))
-        with ProgressBars(quiet=run.quiet) as progress:
-            record = measure_baseline(
-                corpus, before, run.limits, run.options, connections, progress
-            )
-        if not run.quiet:
-            warn(record.warnings)
-        run.baseline.put(record, before)
-        if before is not None:
-            changes.append((before, record))
-    run.baseline.save()
-    old, new = f"{run.baseline.path}, before", f"{run.baseline.path}, now"
-    shown = [
+def _is_given(context: click.Context, name: str) -> bool:
+    """Whether the command line itself says it."""
+    return context.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _deliver(
+    outcome: Outcome,
+    format: str,
+    output: str | None,
+    junit: str | None,
+    save: str | None,
+    *,
+    verbose: bool,
+    quiet: bool,
+) -> None:
+    """Write the files and print, whatever there is.
+
+    Raises:
+        ResultsError: if a file cannot be written.
+    """
+    check = outcome.check
+    if not quiet and format == "json":
+        # All other formats show them.
+        warn(dict.fromkeys(text for item in check.checks for text in item.warnings))
+    try:
+        if save is not None:
+            _save(save, outcome.records)
+        if junit is not None:
+            emit(render_junit(check), junit)
+    finally:
+        emit(render_check(check, format, verbose=verbose), output)
+        summary = os.environ.get("GITHUB_STEP_SUMMARY")
+        if format == "github" and summary:
+            _append(summary, github_summary(check))
+
+
+def _updated(
+    baseline: Baseline, changes: Sequence[tuple[Results | None, Results]], format: str
+) -> str:
+    """What changed in a baseline, and the tables of what is new in it."""
+    old, new = f"{baseline.path}, before", f"{baseline.path}, now"
+    compared = [
         comparison
         for before, after in changes
+        if before is not None
         for comparison in compare([(old, [before]), (new, [after])])
     ]
-    if shown:
-        # Annotations are for what a check found.
-        emit(render_comparisons(shown, "table" if format == "github" else format), output)
-    if not run.quiet:
-        remark(f"{run.baseline.path}: written, with {', '.join(run.baseline.names)}")
-    return EXIT_DONE
+    if format == "json":
+        return render_comparisons(compared, format)
+    # Annotations are for what a check found.
+    text_format = "markdown" if format == "markdown" else "table"
+    parts = [render(after, text_format) for before, after in changes if before is None]
+    if compared:
+        parts.insert(0, render_comparisons(compared, text_format))
+    text = "\n".join(parts)
+    return inert(text) if format == "github" else text
+
+
+def _remark_on_update(baseline: Baseline, records: Sequence[Results]) -> None:
+    warn(dict.fromkeys(text for record in records for text in record.warnings))
+    for record in records:
+        for timing in record.timing:
+            if timing.stopped == "max_seconds":
+                at = f"{at_connections(timing.connections)} " if timing.connections > 1 else ""
+                remark(
+                    f"warning: times of {record.corpus.name} {at}are known less well than "
+                    f"± {points(timing.precision)}; pass a larger --max-seconds"
+                )
+    remark(f"{baseline.path}: written, with {', '.join(baseline.names)}")
+
+
+def _remark_on_unchecked(baseline: Baseline, check: Check) -> None:
+    """What the baseline holds and the configuration does not name."""
+    checked = {item.baseline.corpus.name for item in check.checks if item.baseline}
+    names = [name for name in baseline.names if name not in checked]
+    if names and not check.ended:
+        remark(f"{baseline.path}: also holds {', '.join(names)}, which was not checked")
 
 
 def _check_names(corpora: Sequence[AnyCorpus]) -> None:

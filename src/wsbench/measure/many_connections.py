@@ -74,6 +74,7 @@ class ManyConnections:
         connections: int,
         traffic: Traffic,
         gauge: Gauge,
+        first_turn: int = 0,
     ) -> None:
         streams = [stream for stream in corpus.streams if stream.messages]
         self._reference = reference
@@ -94,7 +95,7 @@ class ManyConnections:
             if len(stream.messages) >= min(longest, LEAD_ROUNDS + self._rounds)
         ]
         self._lead_rounds = dict.fromkeys((reference, *settings), 1)
-        self._turns = 0
+        self._turns = first_turn
         self.samples = Samples(settings, reference, connections, endless=True)
 
     def visit(self, settings: Sequence[DeflateSettings]) -> Iterator[None]:

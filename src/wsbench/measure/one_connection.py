@@ -65,6 +65,7 @@ class OneConnection:
         reference: DeflateSettings,
         max_seconds: float,
         gauge: Gauge,
+        first_turn: int = 0,
     ) -> None:
         self._corpus = corpus
         self._reference = reference
@@ -79,7 +80,9 @@ class OneConnection:
             for number, stream in enumerate(corpus.streams)
             for start, stop in self._cut(stream.messages, slice_ns)
         ]
-        self._numbers = itertools.cycle(evenly_spread(len(self._slices)))
+        order = evenly_spread(len(self._slices))
+        first = first_turn % len(order)
+        self._numbers = itertools.cycle([*order[first:], *order[:first]])
         self.samples = Samples(
             settings, reference, 1, slice_messages=[of.stop - of.start for of in self._slices]
         )

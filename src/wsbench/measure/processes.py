@@ -6,8 +6,10 @@ measures shows by how much. Only another process does: so what matters is measur
 
 import math
 import pickle
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
 
 from msgspec.structs import replace
 
@@ -19,6 +21,8 @@ from wsbench.settings import DeflateSettings
 
 # How long a process may say nothing: a round of many connections can take long.
 _SILENT_SECONDS = 600
+# How many turns apart in the corpus processes begin: more than one of them takes.
+_TURNS = 1_009
 
 
 class Processes:
@@ -39,7 +43,8 @@ class Processes:
         self._precision = precision
         self._times: defaultdict[tuple[int, DeflateSettings], list[Time]] = defaultdict(list)
         self._summaries: defaultdict[int, list[TimingSummary]] = defaultdict(list)
-        self._warnings: dict[str, None] = {}
+        self._warnings: dict[str, str] = {}
+        self._runs = 0
 
     def run(
         self,
@@ -63,7 +68,9 @@ class Processes:
             self._precision,
             max_seconds,
             is_known,
+            self._runs * _TURNS,
         )
+        self._runs += 1
         with Child("wsbench.measure.timing_process", "the process that measures times") as child:
             child.tell(Request(pickle.dumps(task)))
             while isinstance(timed := child.receive(Tick | Timed, _SILENT_SECONDS), Tick):
@@ -73,7 +80,10 @@ class Processes:
                 self._times[time.connections, item.settings].append(time)
         for summary in timed.summaries:
             self._summaries[summary.connections].append(summary)
-        self._warnings |= dict.fromkeys(timed.warnings)
+        for warning in timed.warnings:
+            # Those that differ in their figures alone are one, with the largest.
+            kind = re.sub("[0-9.]+", "", warning)
+            self._warnings[kind] = max(warning, self._warnings.get(kind, ""))
 
     def time(self, connections: int, settings: DeflateSettings) -> Time | None:
         """What all processes together say of some settings."""
@@ -84,21 +94,23 @@ class Processes:
         """How many processes have measured these settings."""
         return len(self._times.get((connections, settings), ()))
 
-    def summaries(self, max_seconds: float, *, known: bool) -> tuple[TimingSummary, ...]:
-        """How all of them came about; `known` if nothing was left to be measured."""
+    def summaries(
+        self, max_seconds: float, stopped: Literal["precision", "decided", "max_seconds"]
+    ) -> tuple[TimingSummary, ...]:
+        """How all of them came about, and why no more were measured."""
         return tuple(
             replace(
                 summaries[0],
                 max_seconds=max_seconds,
                 seconds=sum(summary.seconds for summary in summaries),
-                stopped="precision" if known else "max_seconds",
+                stopped=stopped,
             )
             for _, summaries in sorted(self._summaries.items())
         )
 
     def warnings(self) -> list[str]:
         """What disturbed any of the processes."""
-        return list(self._warnings)
+        return list(self._warnings.values())
 
 
 def combined(times: Sequence[Time]) -> Time:
@@ -127,7 +139,8 @@ def combined(times: Sequence[Time]) -> Time:
         decode_ns_per_message=decode_ns * (1 + decode),
         decode_vs_reference=decode,
         decode_ci95=(decode - decode_margin, decode + decode_margin),
-        # On one connection, all processes begin with the same slices; on many, they go on.
+        # On one connection, processes go through the same slices, from elsewhere; on many, each
+        # turn is at another place.
         sampled_messages=min(sampled) if first.connections == 1 else sum(sampled),
         rounds=sum(time.rounds for time in times),
     )

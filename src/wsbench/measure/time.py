@@ -39,7 +39,8 @@ class Timing:
     for the next ones. What an interval needs is always measured. Settings whose intervals are
     narrow enough are left out of further rounds. Whoever needs less than that passes `is_known`,
     which is asked, with a number of connections, some settings and their time so far, whether that
-    will do. Nothing else may run in the process meanwhile.
+    will do. `first_turn` is where in the corpus it begins, so that several that are put together
+    do not sample the same places. Nothing else may run in the process meanwhile.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Timing:
         precision: float,
         max_seconds: float,
         is_known: Callable[[int, DeflateSettings, Time], bool] = lambda *_: False,
+        first_turn: int = 0,
     ) -> None:
         self._corpus = corpus
         self._settings = settings
@@ -64,6 +66,7 @@ class Timing:
         self._precision = precision
         self._max_seconds = max_seconds
         self._is_known = is_known
+        self._first_turn = first_turn
         self._gauge = Gauge(_PATIENCE_SHARE * max_seconds)
         self._watch: Watch | None = None
         self._samples: dict[int, Samples] = {}
@@ -156,6 +159,7 @@ class Timing:
 
     def _method(self, connections: int, max_seconds: float) -> _Method:
         corpus, settings, reference = self._corpus, self._settings, self._reference
+        gauge, turn = self._gauge, self._first_turn
         if connections == 1:
-            return OneConnection(corpus, settings, reference, max_seconds, self._gauge)
-        return ManyConnections(corpus, settings, reference, connections, self._traffic, self._gauge)
+            return OneConnection(corpus, settings, reference, max_seconds, gauge, turn)
+        return ManyConnections(corpus, settings, reference, connections, self._traffic, gauge, turn)

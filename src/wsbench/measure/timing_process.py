@@ -35,6 +35,7 @@ class Task(NamedTuple):
     precision: float
     max_seconds: float
     is_known: IsKnown
+    first_turn: int = 0
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -86,6 +87,7 @@ def run(task: Task, tick: Callable[[], None] = lambda: None) -> Timed:
             precision=task.precision,
             max_seconds=left_seconds / (len(task.wanted) - position),
             is_known=task.is_known,
+            first_turn=task.first_turn,
         )
         for _ in timing.run():
             tick()

@@ -20,6 +20,7 @@ from wsbench.report.verdicts import (
     consequences,
     counts,
     differences_line,
+    ending,
     finding,
     is_of_reference,
     largest_increases,
@@ -281,16 +282,16 @@ def _notes(check: Check, style: _Style, verbose: bool) -> list[str]:
     verdicts = {item.verdict for item in judgements}
     marks = [f"{MARKS[of]} {of}" for of in MARKS if MARKS[of] and of in verdicts]
     sentences = [f"{', '.join(marks)}."] if marks else []
-    if any(item.baseline is not None for item in judgements):
-        sentences.append(
-            "In parentheses: by how much it grew; of times, in percentage points, with half its "
-            "95% interval."
-        )
+    grown = [item for item in judgements if item.baseline is not None and item.change]
+    if grown:
+        sentences.append("In parentheses: by how much it grew.")
+    if any(item.quantity == "time" for item in grown):
+        sentences.append("Times grew by percentage points, with half the 95% interval.")
     lines.append(" ".join(sentences))
     if any(item.count("undecided") for item in check.checks):
         lines.append("What is undecided does not fail, unless --strict is given.")
-    if any(item.partial for item in check.checks):
-        lines.append("Interrupted: what is missing was not judged.")
+    if text := ending(check):
+        lines.append(style.text(text))
     warnings = dict.fromkeys(text for item in check.checks for text in item.warnings)
     # What is decided is decided, on however busy a machine.
     if verbose or check.verdict != "passed":

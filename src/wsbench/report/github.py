@@ -16,6 +16,7 @@ from wsbench.report.units import counted
 from wsbench.report.verdicts import (
     MARKS,
     differences_line,
+    ending,
     heading,
     printable,
     total,
@@ -49,10 +50,11 @@ def render_github(check: Check, verbose: bool = False) -> str:
         *_of_verdict(check, "undecided", "warning"),
     ]
     notices = list(_notices(check))
-    report = [_inert(line) for line in render_table(check, verbose).splitlines()]
+    report = inert(render_table(check, verbose)).splitlines()
+    if check.ended:
+        annotations.insert(0, _Annotation("error", heading(check), ending(check)))
     if check.verdict == "passed":
-        kind = "warning" if any(item.partial for item in check.checks) else "notice"
-        notices.insert(0, _Annotation(kind, heading(check), total(check.checks)))
+        notices.insert(0, _Annotation("notice", heading(check), total(check.checks)))
         report = [f"::group::{_data(total(check.checks))}", *report, "::endgroup::"]
     commands = [item.command for item in [*annotations, *notices[:_MOST_ANNOTATIONS]]]
     return "\n".join([*commands, *report]) + "\n"
@@ -96,6 +98,11 @@ def _notices(check: Check) -> Iterator[_Annotation]:
     lines = (differences_line(item.differences) for item in check.checks if item.differences)
     for line in dict.fromkeys(lines):
         yield _Annotation("notice", "wsbench check: environment", line)
+
+
+def inert(text: str) -> str:
+    """Lines of which nothing is a command."""
+    return "\n".join(map(_inert, text.split("\n")))
 
 
 def _inert(text: str) -> str:

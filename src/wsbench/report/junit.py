@@ -12,7 +12,7 @@ import msgspec
 
 from wsbench.checks import Check, CorpusCheck
 from wsbench.judge import Judgement
-from wsbench.report.verdicts import finding, printable, subject
+from wsbench.report.verdicts import ending, finding, printable, subject
 
 
 def render_junit(check: Check) -> str:
@@ -20,6 +20,10 @@ def render_junit(check: Check) -> str:
     root = ElementTree.Element("testsuites", {"name": "wsbench check", **_numbers(check.checks)})
     for item in check.checks:
         root.append(_suite(item, check))
+    if check.ended:
+        root.append(_ending(check))
+        root.set("tests", str(int(root.attrib["tests"]) + 1))
+        root.set("errors", "1")
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
     return f'<?xml version="1.0" encoding="utf-8"?>\n{text}\n'
@@ -41,6 +45,19 @@ def _suite(check: CorpusCheck, whole: Check) -> ElementTree.Element:
         ElementTree.SubElement(properties, "property", {"name": key, "value": printable(value)})
     for judgement in check.judgements:
         suite.append(_case(judgement, check, f"wsbench.{name}"))
+    return suite
+
+
+def _ending(check: Check) -> ElementTree.Element:
+    """A suite of one test, that everything was checked, which it was not."""
+    name = "wsbench check"
+    numbers = {"tests": "1", "failures": "0", "errors": "1", "skipped": "0", "time": "0"}
+    suite = ElementTree.Element("testsuite", {"name": name, **numbers})
+    case = ElementTree.SubElement(
+        suite, "testcase", {"classname": "wsbench", "name": "everything was checked"}
+    )
+    told = ElementTree.SubElement(case, "error", {"type": "ended", "message": ending(check)})
+    told.text = ending(check)
     return suite
 
 

@@ -97,6 +97,8 @@ def _timing(results: Results, timing: TimingSummary, decode: bool) -> str:
         end = f"known after {took}" if wide else f"all known to {wanted} after {took}"
     elif timing.stopped == "interrupted":
         end = f"interrupted after {took}"
+    elif timing.stopped == "decided":
+        end = f"ended after {took}, when all verdicts were known"
     else:
         end = f"the time, {took}, was up"
     return f"{where}: {end}{f'; {WIDE} is wider than {wanted}' if wide else ''}."

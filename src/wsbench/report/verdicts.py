@@ -170,7 +170,7 @@ def counts(checks: Sequence[CorpusCheck], *, named: bool = False) -> str:
 def took(checks: Sequence[CorpusCheck]) -> str:
     """How long it took: `12 s`, and whether it ended before its time."""
     text = seconds(sum(check.seconds for check in checks))
-    return f"{text}, then interrupted" if any(check.partial for check in checks) else text
+    return f"{text}, then ended early" if any(check.partial for check in checks) else text
 
 
 def total(checks: Sequence[CorpusCheck]) -> str:
@@ -189,10 +189,19 @@ def heading(check: Check) -> str:
         "failed": "failed",
         "undecided": "could not decide everything",
     }
-    text = f"wsbench check {words[check.verdict]}"
-    if check.verdict == "passed" and any(item.partial for item in check.checks):
-        return "wsbench check was interrupted"
-    return text
+    if check.ended and check.verdict != "failed":
+        return "wsbench check ended early"
+    return f"wsbench check {words[check.verdict]}"
+
+
+def ending(check: Check) -> str:
+    """Why it ended before everything was checked, and what was not; empty if it did not."""
+    if not check.ended:
+        return ""
+    text = f"It ended early: {printable(check.ended)}; what is missing was not judged"
+    if check.unchecked:
+        text += f", nor was {_listed([printable(path) for path in check.unchecked])}"
+    return f"{text}."
 
 
 def _alike(judgement: Judgement) -> object:
