@@ -93,9 +93,11 @@ class TimesUntilDecided:
 
     def summaries(self, max_seconds: float) -> tuple[TimingSummary, ...]:
         """How the times came about."""
-        found = [self._judge(key) for key in self._judged]
-        known = all(judgement is None or judgement.verdict != "undecided" for judgement in found)
-        return self.processes.summaries(max_seconds, "decided" if known else "max_seconds")
+        found = (self._judge(key) for key in self._judged)
+        undecided = {of.connections for of in found if of and of.verdict == "undecided"}
+        return self.processes.summaries(
+            max_seconds, "decided", [number for number in self._numbers if number in undecided]
+        )
 
     def times(self, settings: DeflateSettings) -> tuple[Time, ...]:
         """The times of some settings, one for each number of connections."""
@@ -195,8 +197,8 @@ def baseline_times(
     limits: Limits,
     max_seconds: float,
     progress: Callable[[Progress], None],
-) -> tuple[Processes, bool]:
-    """Times of settings with these numbers of connections, and whether they are known well enough.
+) -> tuple[Processes, tuple[TimingSummary, ...]]:
+    """Times of settings with these numbers of connections, and how they came about.
 
     They rest on several processes, since whatever is wrong with them will be wrong with every
     comparison. `like` tells how connections are used.
@@ -215,7 +217,7 @@ def baseline_times(
         measured += 1
         if measured >= _BASELINE_PROCESSES:
             wanted = _wide(processes, settings, numbers, precision)
-    return processes, not wanted
+    return processes, processes.summaries(max_seconds, "precision", wanted)
 
 
 def _wide(

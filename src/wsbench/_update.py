@@ -77,8 +77,8 @@ def measure_baseline(
 ) -> Results:
     """A record to compare with: of what another one holds, or else of the ladder.
 
-    Without another record, and without `connections`, they are those on one connection,
-    which are known well after seconds; at a thousand, it takes minutes.
+    Without another record, and without `connections`, times are those on one connection, which are
+    known well after seconds; at a thousand, it takes minutes.
 
     Raises:
         CorpusError: if the corpus has no messages.
@@ -89,8 +89,8 @@ def measure_baseline(
     settings = options.settings or ([row.deflate for row in like.rows] if like else LADDER)
     reference = like.reference if like else REFERENCE
     has_memory = options.memory and (like is None or any(row.memory for row in like.rows))
-    has_time = options.time and (like is None or bool(like.timed_connections()))
-    numbers = connections or (like.timed_connections() if like else []) or [1]
+    held = like.timed_connections() if like else [1]
+    numbers = sorted(set(connections or held)) if options.time else []
     record = sweep(
         corpus,
         [item for item in settings if item is not None],
@@ -100,11 +100,11 @@ def measure_baseline(
         jobs=options.jobs,
         progress=progress,
     )
-    if not has_time:
+    if not numbers:
         return record
     compressing = [row.deflate for row in record.rows if row.deflate]
     choose_connections(record.corpus, compressing, numbers)
-    processes, is_known = baseline_times(
+    processes, timing = baseline_times(
         corpus,
         reference,
         compressing,
@@ -128,6 +128,6 @@ def measure_baseline(
     return replace(
         record,
         rows=tuple(rows),
-        timing=processes.summaries(options.max_seconds, "precision" if is_known else "max_seconds"),
+        timing=timing,
         warnings=(*record.warnings, *processes.warnings()),
     )

@@ -81,9 +81,9 @@ def test_processes_measure_what_is_wanted(corpus: Corpus) -> None:
     of_reference = processes.time(1, REFERENCE)
     assert of_reference is not None
     assert of_reference.vs_reference == 0
-    summaries = processes.summaries(9.0, "decided")
+    summaries = processes.summaries(9.0, "decided", [3])
     assert [summary.connections for summary in summaries] == [1, 3]
-    assert summaries[0].stopped == "decided"
+    assert [summary.stopped for summary in summaries] == ["decided", "max_seconds"]
     assert summaries[0].max_seconds == 9
 
 

@@ -8,7 +8,7 @@ import math
 import pickle
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal
 
 from msgspec.structs import replace
@@ -95,17 +95,20 @@ class Processes:
         return len(self._times.get((connections, settings), ()))
 
     def summaries(
-        self, max_seconds: float, stopped: Literal["precision", "decided", "max_seconds"]
+        self,
+        max_seconds: float,
+        ended: Literal["precision", "decided"],
+        unknown: Collection[int],
     ) -> tuple[TimingSummary, ...]:
-        """How all of them came about, and why no more were measured."""
+        """How all of them came about: they `ended` so but for these numbers of connections."""
         return tuple(
             replace(
                 summaries[0],
                 max_seconds=max_seconds,
                 seconds=sum(summary.seconds for summary in summaries),
-                stopped=stopped,
+                stopped="max_seconds" if number in unknown else ended,
             )
-            for _, summaries in sorted(self._summaries.items())
+            for number, summaries in sorted(self._summaries.items())
         )
 
     def warnings(self) -> list[str]:
