@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import statistics
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import repeat
@@ -29,14 +28,14 @@ from wsbench import (
     _times,
 )
 from wsbench._check import CheckOptions, Outcome, check_corpora
-from wsbench._update import measure_baseline
+from wsbench._update import measure_baseline, update_baseline
 from wsbench.baseline import Baseline
 from wsbench.checks import CorpusCheck
 from wsbench.cli import main
 from wsbench.errors import CorpusError, MeasurementError, ResultsError, SettingsError
 from wsbench.judge import Limits, MemoryLimit
 from wsbench.measure.processes import Processes
-from wsbench.results import Memory, Row, Time, TimingSummary, save_records
+from wsbench.results import Memory, Row, Time, TimingSummary, load_records, save_records
 
 SIZES = CheckOptions(memory=False, time=False)
 MEMORY = CheckOptions(time=False)
@@ -213,17 +212,12 @@ def with_memory(record: Results, connection_bytes: int = 64_000) -> Results:
     ("told", "verdict"),
     [
         ([65_024, 99_999], "passed"),
-        ([65_025, 64_000, 64_001, 99_999], "passed"),
-        pytest.param(
-            [99_999, 64_000, 99_999, 0],
-            "failed",
-            marks=pytest.mark.xfail(reason="of two readings, the smaller one counts"),
-        ),
-        ([65_025, 99_999, 64_000, 0], "failed"),
-        ([65_025, 65_025, 65_025, 0], "failed"),
+        ([65_025, 65_024, 99_999], "passed"),
+        ([99_999, 65_025, 0], "failed"),
+        ([65_025, 99_999, 0], "failed"),
     ],
 )
-def test_one_odd_reading_of_three_does_not_fail(
+def test_one_odd_reading_does_not_fail(
     corpus: Corpus,
     readings: dict[DeflateSettings | None, list[int]],
     told: list[int],
@@ -235,19 +229,18 @@ def test_one_odd_reading_of_three_does_not_fail(
     of_memory = {item.label: item for item in check.judgements if item.quantity == "memory"}
     assert of_memory["9/2"].verdict == verdict
     assert {of.verdict for label, of in of_memory.items() if label != "9/2"} == {"passed"}
-    if verdict == "failed":
-        assert of_memory["9/2"].measured == statistics.median(told[:3])
-        # What comes after the third time was not asked for.
-        assert readings[SMALL] == [0]
+    # What comes last was not asked for.
+    assert readings[SMALL] == told[-1:]
+    assert of_memory["9/2"].measured == min(told[:-1])
     row = found.row(SMALL)
     assert row is not None
-    assert row.memory == memory(int(of_memory["9/2"].measured or 0))
+    assert row.memory == memory(min(told[:-1]))
 
 
 def test_a_budget_is_measured_again_before_it_fails(
     corpus: Corpus, readings: dict[DeflateSettings | None, list[int]]
 ) -> None:
-    readings[REFERENCE] = [99_999, 64_000, 64_000, 0]
+    readings[REFERENCE] = [99_999, 64_000, 0]
     limits = Limits(max_memory_bytes=65_000)
     check, _ = checked(corpus, None, MEMORY, limits)
     assert named(check, "passed") == [("memory", "12/5")]
@@ -269,8 +262,8 @@ def test_memory_that_a_baseline_lacks_is_not_measured(
 
 def test_real_memory_repeats(corpus: Corpus) -> None:
     record = wsbench.sweep(corpus, [SMALL], time=False)
-    # Nothing more than 256 bytes: a limit that was given holds whatever the software is.
-    limits = Limits(max_memory_increase=MemoryLimit(256))
+    # A limit that was given holds whatever the software is.
+    limits = Limits(max_memory_increase=MemoryLimit(512))
     check, found = checked(corpus, record, MEMORY, limits)
     assert named(check, "failed") == []
     assert all(row.memory for row in found.rows)
@@ -369,16 +362,16 @@ def test_times_that_are_clear_take_one_process(
         0.0 if item == REFERENCE else 0.1 for item in LADDER
     ]
     (summary,) = found.timing
-    assert (summary.stopped, summary.max_seconds, summary.seconds) == ("precision", 600, 0.5)
+    assert (summary.stopped, summary.max_seconds, summary.seconds) == ("decided", 600, 0.5)
 
 
-def test_one_process_is_not_enough_to_fail_and_the_others_are_left_alone(
+def test_three_processes_must_agree_to_fail_and_what_passed_is_left_alone(
     corpus: Corpus, scripted: type[Scripted], baseline: Results
 ) -> None:
     scripted.script[1, SMALL] = repeat((0.2, 0.005))
     check, _ = checked(corpus, baseline, TIMES)
     assert times_of(check) == {**PASSED, "9/2": "failed"}
-    assert scripted.asked[1:] == [{1: [SMALL]}]
+    assert scripted.asked[1:] == [{1: [SMALL]}] * 2
 
 
 def test_a_process_that_disagrees_does_not_fail(
@@ -387,19 +380,30 @@ def test_a_process_that_disagrees_does_not_fail(
     # Code and data of the first one happened to lie badly.
     scripted.script[1, SMALL] = iter([(0.2, 0.005), *repeat((0.1, 0.005), 100)])
     check, _ = checked(corpus, baseline, TIMES)
-    assert times_of(check)["9/2"] != "failed"
-    assert len(scripted.asked) > 2
+    assert times_of(check) == PASSED
+    assert len(scripted.asked) > 3
 
 
-def test_when_the_time_is_up_two_processes_have_measured_what_is_undecided(
+def test_when_the_time_is_up_three_processes_have_measured_what_is_undecided(
     corpus: Corpus, scripted: type[Scripted], baseline: Results
 ) -> None:
-    scripted.script[1, SMALL] = repeat((0.14, 0.03))
+    scripted.script[1, SMALL] = repeat((0.13, 0.04))
     options = TIMES._replace(max_seconds=0.001)
     check, found = checked(corpus, baseline, options)
     assert times_of(check) == {**PASSED, "9/2": "undecided"}
-    assert len(scripted.asked) == 2
+    assert len(scripted.asked) == 3
     assert found.timing[0].stopped == "max_seconds"
+
+
+def test_when_the_time_is_up_what_is_real_and_perhaps_too_much_fails(
+    corpus: Corpus, scripted: type[Scripted], baseline: Results
+) -> None:
+    # 4 points more, ± 1.5 of three processes that are known to 2.5 each: more than 5 is likely.
+    scripted.script[1, SMALL] = repeat((0.14, 0.025))
+    check, _ = checked(corpus, baseline, TIMES._replace(max_seconds=0.001))
+    assert times_of(check) == {**PASSED, "9/2": "failed"}
+    (reason,) = {item.reason for item in check.judgements if item.verdict == "failed"}
+    assert reason == "it is real, and perhaps more than that"
 
 
 def test_measuring_ends_where_the_baseline_knows_too_little(
@@ -409,21 +413,23 @@ def test_measuring_ends_where_the_baseline_knows_too_little(
     check, _ = checked(corpus, record, TIMES)
     reasons = {item.reason for item in check.judgements if item.verdict == "undecided"}
     assert set(times_of(check).values()) == {"undecided"}
-    assert {"the baseline's own interval is too wide; make it anew, with --update"} <= reasons
+    assert reasons == {
+        "the interval is too wide; that of the baseline is, too: make it anew, with --update"
+    }
     # There were ten minutes.
-    assert len(scripted.asked) == 2
+    assert len(scripted.asked) == 3
 
 
 def test_measuring_longer_decides(
     corpus: Corpus, scripted: type[Scripted], baseline: Results
 ) -> None:
-    # 2.5 points more, ± 2.5: with a margin of 1.6 it is certainly less than 5.
+    # 2.5 points more, ± 2.5: with a margin of 1.6 it is certainly less than 5, of several.
     scripted.script[1, SMALL] = repeat((0.125, 0.025))
     check, _ = checked(corpus, baseline, TIMES)
     assert times_of(check) == PASSED
     needed = next(
         number
-        for number in range(1, 99)
+        for number in range(2, 99)
         if 0.025 + 1.5 * math.hypot(0.005, 0.025 / math.sqrt(number)) < 0.05
     )
     assert len(scripted.asked) == needed > 2
@@ -439,6 +445,27 @@ def test_a_slower_reference_is_told_by_all_others(
     alone = TIMES._replace(settings=[REFERENCE])
     check, _ = checked(corpus, baseline, alone)
     assert times_of(check) == {"12/5": "failed"}
+
+
+def test_one_other_that_did_not_gain_makes_it_doubtful(
+    corpus: Corpus, scripted: type[Scripted], baseline: Results
+) -> None:
+    for item in OTHERS[1:]:
+        scripted.script[1, item] = repeat((0.1 - 0.15, 0.005))
+    check, _ = checked(corpus, baseline, TIMES)
+    assert times_of(check) == {**PASSED, "12/5": "undecided"}
+    (reason,) = {item.reason for item in check.judgements if item.verdict == "undecided"}
+    assert reason == "others became faster, or it became slower: ratios cannot tell"
+    assert len(scripted.asked) == 3
+
+
+def test_a_reference_that_cannot_be_judged_is_told(
+    corpus: Corpus, scripted: type[Scripted]
+) -> None:
+    record = with_times(measured(corpus, *OTHERS[:2]), 1)
+    check, _ = checked(corpus, record, TIMES)
+    assert times_of(check) == dict.fromkeys(map(str, OTHERS[:2]), "passed")
+    assert [text.partition(":")[0] for text in check.warnings] == ["the time of 12/5 is not judged"]
 
 
 def test_only_what_is_chosen_is_timed(
@@ -462,7 +489,7 @@ def test_each_number_of_connections_is_decided_for_itself(
         (item.connections, item.verdict) for item in check.judgements if item.quantity == "time"
     ]
     assert found_times == [(1, "passed"), (7, "failed")]
-    assert scripted.asked == [{1: [SMALL], 7: [SMALL]}, {7: [SMALL]}]
+    assert scripted.asked == [{1: [SMALL], 7: [SMALL]}, {7: [SMALL]}, {7: [SMALL]}]
     assert found.timed_connections() == [1, 7]
 
 
@@ -536,10 +563,12 @@ def test_an_interruption_keeps_what_was_judged(
         if progress.phase == phase:
             raise KeyboardInterrupt
 
-    with pytest.raises(CheckInterrupted) as caught:
-        check_corpus("x", corpus, Limits(), CheckOptions(), against(record), interrupt)
-    check = caught.value.check
+    found = outcome(corpus, record, CheckOptions(), progress=interrupt)
+    assert isinstance(found.error, KeyboardInterrupt)
+    assert (found.check.ended, found.check.verdict) == ("interrupted", "undecided")
+    (check,), (of_corpus,) = found.check.checks, found.records
     assert check.partial
+    assert of_corpus.partial
     assert Counter(item.quantity for item in check.judgements) == judged
     assert check.count("passed") == sum(judged.values())
 
@@ -551,7 +580,7 @@ def test_progress_goes_through_the_phases_to_their_end(
 ) -> None:
     record = with_memory(with_times(measured(corpus), 1))
     seen: list[Progress] = []
-    check_corpus("x", corpus, Limits(), CheckOptions(), against(record), seen.append)
+    outcome(corpus, record, CheckOptions(), progress=seen.append)
     assert list(dict.fromkeys(item.phase for item in seen)) == ["size", "memory", "time"]
     for phase in ("size", "memory"):
         fractions = [item.fraction for item in seen if item.phase == phase]
@@ -560,15 +589,30 @@ def test_progress_goes_through_the_phases_to_their_end(
     assert all(0 <= item.fraction <= 1 for item in seen)
 
 
-def test_an_error_of_a_measurement_reaches_the_caller(
-    corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_a_measurement_that_fails_keeps_what_was_judged(
+    monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
-    def fail(_: object) -> None:
-        raise MeasurementError("as it was said")
+    corpora = {f"{name}.json": of_texts(name, name=name) for name in ("a", "b", "c")}
+    records = [with_memory(measured(corpus)) for corpus in corpora.values()]
+    calls = 0
+
+    def fail(_: object) -> Iterator[tuple[DeflateSettings | None, Memory]]:
+        nonlocal calls
+        calls += 1
+        if calls > number:
+            raise MeasurementError("as it was said")
+        return iter([(None, memory(64_000))])
 
     monkeypatch.setattr(_check, "measure_memory", fail)
-    with pytest.raises(MeasurementError, match="as it was said"):
-        checked(corpus, with_memory(measured(corpus)), MEMORY)
+    found = check_corpora(corpora, Limits(), MEMORY, Baseline("b.json", records))
+    assert isinstance(found.error, MeasurementError)
+    assert (found.check.ended, found.check.verdict) == ("as it was said", "undecided")
+    assert [item.path for item in found.check.checks] == [*corpora][: number + 1]
+    assert [item.partial for item in found.check.checks] == [False] * number + [True]
+    assert [record.partial for record in found.records] == [False] * number + [True]
+    assert found.check.unchecked == tuple(corpora)[number + 1 :]
+    assert found.check.checks[number].count("passed") == len(LADDER) + 1
 
 
 # Baselines
@@ -646,7 +690,6 @@ def test_what_is_asked_for_counts_more_than_what_there_was(
     assert without.timed_connections() == []
 
 
-@pytest.mark.xfail(reason="numbers of connections are ignored where the old one has no times")
 def test_connections_that_are_asked_for_are_timed(corpus: Corpus, scripted: type[Scripted]) -> None:
     options = CheckOptions(memory=False)
     record = measure_baseline(corpus, measured(corpus), Limits(), options, [7])
@@ -656,6 +699,115 @@ def test_connections_that_are_asked_for_are_timed(corpus: Corpus, scripted: type
 def test_too_many_connections_are_refused(corpus: Corpus) -> None:
     with pytest.raises(SettingsError, match=r"^connections 1,000,000,000: contexts of 15/8 would"):
         measure_baseline(corpus, None, Limits(), CheckOptions(memory=False), [10**9])
+
+
+def names_of(path: Path) -> list[str]:
+    return [record.corpus.name for record in load_records(path, sealed=True)]
+
+
+def updated(
+    path: Path,
+    *corpora: Corpus,
+    options: CheckOptions = SIZES,
+    connections: Sequence[int] = (),
+    progress: Callable[[Progress], None] = lambda _: None,
+) -> list[tuple[Results | None, Results]]:
+    baseline = Baseline.load(path) if path.exists() else Baseline(path)
+    named = {f"{corpus.name}.json": corpus for corpus in corpora}
+    return update_baseline(baseline, named, Limits(), options, connections, progress)
+
+
+def test_an_update_keeps_the_records_of_other_corpora(tmp_path: Path) -> None:
+    first, second, third = (of_texts(name, name=name) for name in ("a", "b", "c"))
+    path = tmp_path / "b.json"
+    assert [before for before, _ in updated(path, second, first)] == [None, None]
+    old = load_records(path)
+    ((before, after),) = updated(path, of_texts("other", name="a"))
+    assert before == old[1]
+    assert load_records(path, sealed=True) == (old[0], after)
+    updated(path, third, second)
+    assert names_of(path) == ["b", "a", "c"]
+
+
+@pytest.mark.xfail(reason="the only record is taken for that of any corpus, and its place taken")
+def test_an_update_with_another_corpus_adds_its_record(tmp_path: Path) -> None:
+    updated(tmp_path / "b.json", of_texts("a", name="a"))
+    updated(tmp_path / "b.json", of_texts("b", name="b"))
+    assert names_of(tmp_path / "b.json") == ["a", "b"]
+
+
+texts = st.lists(st.sampled_from("xyz"), min_size=1, max_size=2)
+files = st.dictionaries(st.sampled_from("abc"), texts, min_size=2, max_size=3)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(files, min_size=1, max_size=4))
+def test_however_messages_move_a_baseline_is_good_for_the_next_check(
+    tmp_path: Path, steps: list[dict[str, list[str]]]
+) -> None:
+    path = tmp_path / "b.json"
+    path.unlink(missing_ok=True)
+    for step in steps:
+        corpora = [of_texts(*of, name=name) for name, of in step.items()]
+        updated(path, *corpora)
+        names = names_of(path)
+        assert sorted(set(names)) == sorted(names)
+        assert {*step} <= {*names}
+        found = check_corpora(
+            {corpus.name: corpus for corpus in corpora}, Limits(), SIZES, Baseline.load(path)
+        )
+        assert found.check.verdict == "passed"
+
+
+@pytest.mark.parametrize(
+    ("options", "connections", "lost"),
+    [
+        (SIZES, [], "memory, times"),
+        (CheckOptions(time=False), [], "times"),
+        (CheckOptions(memory=False), [], "memory"),
+        (CheckOptions(settings=[SMALL]), [], "15/8, 14/7, 13/6, 11/4, 10/3"),
+        (CheckOptions(), [7], "times at 1"),
+    ],
+)
+def test_an_update_that_would_lose_something_is_refused_before_it_measures(
+    corpus: Corpus,
+    readings: dict[DeflateSettings | None, list[int]],
+    scripted: type[Scripted],
+    tmp_path: Path,
+    options: CheckOptions,
+    connections: list[int],
+    lost: str,
+) -> None:
+    path = tmp_path / "b.json"
+    save_records(path, [with_memory(with_times(measured(corpus), 1))])
+    before = path.read_bytes()
+    with pytest.raises(ResultsError) as caught:
+        updated(path, corpus, options=options, connections=connections)
+    assert str(caught.value) == (
+        f"{path}: holds more of 'small' than would be measured: {lost}; measure that too, or "
+        "delete the file to begin anew"
+    )
+    assert scripted.asked == []
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("corpus_number", [0, 1])
+def test_an_interrupted_update_changes_nothing(tmp_path: Path, corpus_number: int) -> None:
+    path = tmp_path / "b.json"
+    corpora = [of_texts(name, name=name) for name in ("a", "b")]
+    updated(path, *corpora)
+    before = path.read_bytes()
+    seen = []
+
+    def interrupt(progress: Progress) -> None:
+        seen.append(progress.fraction)
+        if seen.count(1.0) > corpus_number:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        updated(path, of_texts("x", name="a"), of_texts("y", name="b"), progress=interrupt)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["b.json"]
 
 
 # Files of baselines
@@ -691,7 +843,7 @@ def cut(start: float = 0, end: float = 1) -> Callable[[bytes], bytes]:
 
 
 NO_JSON, NO_RECORD = "not JSON: ", "not a record of results: "
-BY_HAND = "was changed by hand: its seal is broken; restore it, or measure it anew"
+BY_HAND = "was changed by hand: its seal is broken; restore it, or "
 NEWER = "made by a newer wsbench, its schema is wsbench.record"
 DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "empty": (lambda _: b"", "empty; "),
@@ -723,7 +875,7 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "record zero": (edit(lambda of: {**of, "schema": "wsbench.records/0"}), "not records of resu"),
     "newer": (edit(lambda of: {**of, "schema": "wsbench.records/2"}), f"{NEWER}s/2; upgrade"),
     "newer alone": (lambda _: b'{"schema": "wsbench.result/2"}', "its schema is wsbench.result/2"),
-    "a newer record": (put("schema", "wsbench.result/2"), NO_RECORD),
+    "a newer record": (put("schema", "wsbench.result/2"), "its schema is wsbench.result/2"),
     "a size": (put("rows", 0, "size", "compressed_bytes", 10**6), BY_HAND),
     "another size": (put("rows", 0, "size", "wire_bytes", 10**6), BY_HAND),
     "a memory": (put("rows", 3, "memory", "connection_bytes", 10**6), BY_HAND),
@@ -741,9 +893,9 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "a seal of another kind": (put("seal", 5), BY_HAND),
     "no seal": (
         edit(lambda of: of["records"][0].pop("seal") and None),
-        "has no seal, by which edits are found; measure it anew",
+        "has no seal, by which edits are found; ",
     ),
-    "a null seal": (put("seal", None), "has no seal, by which edits are found; measure it anew"),
+    "a null seal": (put("seal", None), "has no seal, by which edits are found; "),
     "a type": (put("rows", 0, "size", "compressed_bytes", "many"), NO_RECORD),
     "a negative size": (put("rows", 0, "size", "compressed_bytes", -1), NO_RECORD),
     "no rows": (put("rows", []), "`rows` holds none for the reference"),
@@ -790,7 +942,12 @@ def test_a_damaged_baseline_is_refused_and_left_as_it_is(
     assert (project / "b.json").read_bytes() == data
 
 
-PARTS = st.tuples(st.floats(0, 1), st.integers(0, 40), st.binary(max_size=3))
+# Where, how many bytes are cut out, and what is put there.
+PARTS = st.tuples(
+    st.floats(0, 1),
+    st.integers(0, 1) | st.integers(0, 40),
+    st.sampled_from([*b"0123456789"]).map(lambda digit: bytes([digit])) | st.binary(max_size=3),
+)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -806,4 +963,4 @@ def test_no_damage_goes_unnoticed(
     (project / "damaged.json").write_bytes(data)
     with contextlib.suppress(ResultsError):
         # Else only white space changed, or something outside of the record.
-        assert Baseline.load(project / "damaged.json").find(results.corpus) == results
+        assert Baseline.load(project / "damaged.json").match([results.corpus]) == [results]

@@ -210,13 +210,22 @@ processor\t: 1
 cpu family\t: 99
 model name\t: Another CPU
 """
+ARM = """\
+processor\t: 0
+BogoMIPS\t: 243.75
+CPU implementer\t: 0x41
+CPU architecture: 8
+CPU variant\t: 0x3
+CPU part\t: 0xd0c
+CPU revision\t: 1
+"""
 
 
 @pytest.mark.parametrize(
     ("text", "cpu", "cpu_version"),
     [
         (CPUINFO, "Some: CPU", "family 25, model 1, stepping 0"),
-        ("processor\t: 0\nCPU part\t: 0xd0c\n", "what Python says", None),
+        (ARM, "what Python says", "implementer 0x41, variant 0x3, part 0xd0c, revision 1"),
         ("model name\t: Virtual\nstepping\t: unknown\n", "Virtual", "stepping unknown"),
         ("model name\t: Virtual\ncpu family\t: \n", "Virtual", None),
         ("", "what Python says", None),

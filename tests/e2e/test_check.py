@@ -107,7 +107,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> subprocess.CompletedProces
     """How the baseline of chat.json was made, by one command; `args[0]` is the file."""
     folder = tmp_path_factory.mktemp("made")
     (folder / "chat.json").write_text(json.dumps(TEXTS))
-    command = [COMMAND, "check", "chat.json", "--baseline", "b.json", "--update"]
+    command = [str(COMMAND), "check", "chat.json", "--baseline", "b.json", "--update"]
     done = subprocess.run(
         command,
         capture_output=True,
@@ -165,8 +165,9 @@ def small(tmp_path: Path, whole: Results) -> Path:
 def test_a_new_baseline_has_everything_and_says_where_it_is(
     made: subprocess.CompletedProcess[str], whole: Results
 ) -> None:
-    assert (made.returncode, made.stdout) == (0, "")
-    assert mistakes(made) == ["wsbench: b.json: written, with chat"]
+    assert (made.returncode, mistakes(made)) == (0, ["wsbench: b.json: written, with chat"])
+    assert made.stdout.startswith(f"chat: 400 messages, {zlib_bytes(TEXTS, 'off'):,} bytes, ")
+    assert "\nWindow Bits    Memory Level    Memory usage    Size vs. default" in made.stdout
     assert json.loads(made.args[0].read_bytes())["schema"] == "wsbench.records/1"
     assert (whole.corpus.name, whole.corpus.messages, whole.partial) == ("chat", 400, False)
     assert [row.label for row in whole.rows] == LABELS
@@ -222,7 +223,7 @@ def test_times_with_more_connections_are_made_and_checked(wsbench: Run, tmp_path
     arguments = ("check", "chat.json", "--baseline", "b.json", "--no-memory", *GENEROUS)
     chosen = ("--connections", "10", "--settings", "9/2", "--max-seconds", "1")
     done = wsbench(*arguments, "--update", *chosen)
-    assert (done.returncode, done.stdout) == (0, "")
+    assert (done.returncode, mistakes(done)) == (0, ["wsbench: b.json: written, with chat"])
     (record,) = load_records(tmp_path / "b.json", sealed=True)
     assert [row.label for row in record.rows] == ["12/5", "9/2", "off"]
     assert record.timed_connections() == [10]
@@ -306,7 +307,8 @@ def test_what_became_worse_is_named_and_nothing_else(
             assert limit is not None
             assert change > limit
             if kind == "memory":
-                assert 2048 <= change < 2048 + 256
+                # Memory repeats to a tenth of a KiB; and there is an attribute more.
+                assert 2048 - 200 < change < 2048 + 300
             if kind == "size":
                 assert 0.009 < change / zlib_bytes(TEXTS, item.label) <= 0.01
 
@@ -468,9 +470,10 @@ def test_what_is_not_known_well_is_undecided_and_fails_if_that_is_asked_for(
     options = ("--baseline", "b.json", "--no-memory", "--settings", "9/2", "--max-seconds", "1")
     done = wsbench("check", "chat.json", *options)
     assert (done.returncode, mistakes(done)) == (0, [])
-    assert (
-        "undecided 9/2 time on one connection: " in done.stdout
-        and "the baseline's own interval is too wide; make it anew, with --update" in done.stdout
+    assert re.search(
+        r"\nundecided 9/2 time on one connection: .* vs\. 12/5, .* points, allowed \+5: the "
+        r"interval is too wide; that of the baseline is, too: make it anew, with --update\n",
+        done.stdout,
     )
     assert re.search(r"\nchat: 1 passed, 1 undecided, in \S+ s\n$", done.stdout)
     strict = wsbench("check", "chat.json", *options, "--strict", "--format", "json")
@@ -487,8 +490,8 @@ OTHER = {"python": "3.8.0", "websockets": "13.0", "cpu": "Pentium"}
 def test_another_environment_stands_first_and_widens_what_is_allowed(
     wsbench: Run, tmp_path: Path, whole: Results
 ) -> None:
-    # 2 KiB are more than a KiB, and of 315 KiB less than a percent; 15 points less than a fifth.
-    older = with_memory(with_times(whole, less=0.15), 2048)
+    # 2 KiB are more than a KiB, and of 315 KiB less than a percent; 11 points less than a fifth.
+    older = with_memory(with_times(whole, less=0.11), 2048)
     moved = replace(older, environment=replace(whole.environment, **OTHER))
     arguments = ("check", "chat.json", "--baseline", "b.json", "--max-seconds", "1")
     older.save(tmp_path / "b.json")
@@ -525,7 +528,7 @@ def conflict(data: bytes) -> bytes:
     return "\n".join([*lines[:middle], *marks, *lines[middle + 1 :]]).encode()
 
 
-BY_HAND = "was changed by hand: its seal is broken; restore it, or measure it anew"
+BY_HAND = "was changed by hand: its seal is broken; restore it, or delete it, and make one with"
 # There are more of them in tests/test_check.py, by which one process is damaged many times.
 DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     "empty": (lambda _: b"", "empty; "),
@@ -543,7 +546,7 @@ DAMAGES: dict[str, tuple[Callable[[bytes], bytes], str]] = {
     ),
     "no seal": (
         lambda data: re.sub(rb',\s*"seal": "[0-9a-f]+"', b"", data),
-        "has no seal, by which edits are found; measure it anew",
+        "has no seal, by which edits are found; delete it, and make one with check --update",
     ),
     "of live connections": (
         lambda _: (ROOT / "results" / "connections.json").read_bytes(),
@@ -643,7 +646,6 @@ AGAINST = "--baseline b.json"
         (f"nothing {AGAINST}", "nothing: empty corpus: the file is empty"),
         (f"broken.json {AGAINST}", "broken.json:1:7: not JSON: "),
         (f"- {AGAINST}", "standard input: empty corpus: the file is empty"),
-        (f"chat.json chat.json {AGAINST}", "two corpora are called 'chat'; rename one of their"),
         (f"chat.json folder/chat.txt {AGAINST}", "two corpora are called 'chat'; rename one of"),
         (f"chat.json ticks.txt {AGAINST}", "b.json: no record of 'ticks', only of chat; add it"),
         (
@@ -651,6 +653,7 @@ AGAINST = "--baseline b.json"
             "b.json: holds nothing of 10/4, only of 15/8, 14/7, 13/6, 12/5, 11/4, 10/3, 9/2, off; "
             "choose among them, or make it anew with check --update",
         ),
+        (f"longer.json chat.json {AGAINST}", "b.json: no record of 'longer', only of chat; add it"),
         (f"chat.json {AGAINST} --settings 12", "write WINDOW_BITS/MEMORY_LEVEL, such as 12/5"),
         (f"chat.json {AGAINST} --max-size-increase -1", "'-1': write percent, such as 0.5, from"),
         (f"chat.json {AGAINST} --max-memory-increase 1KB", "'1KB': write bytes or percent, such"),
@@ -672,6 +675,16 @@ AGAINST = "--baseline b.json"
         (f"chat.json {AGAINST} --save folder", "--save folder: it is a directory; name a file"),
         (f"chat.json {AGAINST} --junit no/x", "--junit no/x: No such file or directory; name a f"),
         (f"chat.json {AGAINST} --junit -", "--junit '-': name a file"),
+        (f"chat.json {AGAINST} --update --junit x", "--junit is for a check; --update judges noth"),
+        (f"chat.json {AGAINST} --update --save x", "--save is for a check; --update judges nothi"),
+        (f"chat.json {AGAINST} --update --strict", "--strict is for a check; --update judges not"),
+        (f"chat.json {AGAINST} --update --max-ratio 1", "--max-ratio is for a check; --update jud"),
+        (
+            f"chat.json {AGAINST} --update --settings 9/2",
+            "b.json: holds more of 'chat' than would be measured: 15/8, 14/7, 13/6, 11/4, 10/3; "
+            "measure that too, or delete the file to begin anew",
+        ),
+        (f"chat.json {AGAINST} --format github -o x", "--format github is for standard output; "),
         ("messages --max-ratio 2 --junit messages/x", "it would join the corpus; name another"),
         ("ticks.txt chat.json --max-ratio 1 -o chat.json", "that is the input; name another file"),
     ],
@@ -707,17 +720,13 @@ def test_a_baseline_that_is_closed_is_refused(wsbench: Run, small: Path) -> None
 # Formats and files
 
 
-def test_every_format_says_the_same(wsbench: Run, tmp_path: Path, small: Path) -> None:
+def test_every_format_says_the_same(wsbench: Run, small: Path) -> None:
     arguments = ("check", "chat.json", "--baseline", "b.json", "--max-ratio", "0.01")
     outputs = {}
     for format in ("table", "markdown", "json", "github"):
-        done = wsbench(*arguments, "--format", format, "-o", f"{format}.out")
-        assert (done.returncode, done.stdout, done.stderr) == (1, "", "")
-        outputs[format] = (tmp_path / f"{format}.out").read_text()
-        again = wsbench(*arguments, "--format", format).stdout
-        # What took how long, and when, differs.
-        strip = re.compile(r"in \S+ s\b|\"(?:created|seconds)\": \S+")
-        assert strip.sub("", again) == strip.sub("", outputs[format])
+        done = wsbench(*arguments, "--format", format)
+        assert (done.returncode, done.stderr) == (1, "")
+        outputs[format] = done.stdout
     finding = f"compressed to {share('12/5'):.1f}% of the bytes, the budget is 1.0%"
     assert f"FAILED 12/5 size: {finding}\n" in outputs["table"]
     assert f"- **FAILED** 12/5 size: {finding}" in outputs["markdown"]
@@ -733,6 +742,17 @@ def test_every_format_says_the_same(wsbench: Run, tmp_path: Path, small: Path) -
         None,
     )
     assert msgspec.convert(whole, Check).checks[0].path == "chat.json"
+
+
+@pytest.mark.parametrize("format", ["table", "markdown", "json"])
+def test_the_output_goes_to_a_file(wsbench: Run, tmp_path: Path, small: Path, format: str) -> None:
+    arguments = ("check", "chat.json", "--baseline", "b.json", "--format", format)
+    done = wsbench(*arguments, "-o", "out")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    # When it was made, and how long it took, differs.
+    varying = re.compile(r"in \S+ s\b|\"(?:created|seconds)\": \S+")
+    printed = wsbench(*arguments).stdout
+    assert varying.sub("", (tmp_path / "out").read_text()) == varying.sub("", printed)
 
 
 def test_verbose_shows_figures_that_passed(wsbench: Run, small: Path) -> None:
@@ -783,12 +803,9 @@ def test_without_a_summary_the_check_is_as_good(wsbench: Run, tmp_path: Path, pl
     assert not (tmp_path / "no").exists()
 
 
-def test_junit_has_a_test_for_each_judgement(
-    wsbench: Run, tmp_path: Path, small: Path, whole: Results
-) -> None:
-    ticks = wsbench("check", "ticks.txt", "--baseline", "b.json", "--update", *SIZES_ONLY)
-    assert ticks.returncode == 0
-    arguments = ("check", "chat.json", "ticks.txt", "--baseline", "b.json", "--no-memory")
+def test_junit_has_a_test_for_each_judgement(wsbench: Run, tmp_path: Path) -> None:
+    arguments = ("check", "chat.json", "ticks.txt", "--baseline", "b.json")
+    assert wsbench(*arguments, "--update", *SIZES_ONLY).returncode == 0
     done = wsbench(*arguments, "--max-ratio", "0.4", "--junit", "x.xml")
     assert done.returncode == 1
     suites = list(junitparser.JUnitXml.fromfile(str(tmp_path / "x.xml")))
@@ -842,7 +859,7 @@ def test_several_corpora_are_checked_at_once_and_saved_together(
 ) -> None:
     arguments = ("check", "chat.json", "ticks.txt", "longer.json", "--baseline", "b.json")
     made = wsbench(*arguments, "--update", *SIZES_ONLY, "--quiet")
-    assert (made.returncode, made.stdout, made.stderr) == (0, "", "")
+    assert (made.returncode, made.stderr) == (0, "")
     (tmp_path / "longer.json").write_text(json.dumps(LONGER[:-1]))
     done = wsbench(*arguments, "--save", "now.json", "--format", "json")
     assert done.returncode == 1
@@ -870,7 +887,7 @@ def test_a_project_says_it_all_in_its_pyproject(wsbench: Run, tmp_path: Path) ->
     )
     (tmp_path / "records").mkdir()
     made = wsbench("check", "--update")
-    assert (made.returncode, made.stdout) == (0, "")
+    assert made.returncode == 0
     assert made.stderr == "wsbench: records/b.json: written, with chat, ticks\n"
     done = wsbench("check")
     assert (done.returncode, done.stderr) == (0, "")
@@ -883,6 +900,15 @@ def test_a_project_says_it_all_in_its_pyproject(wsbench: Run, tmp_path: Path) ->
     assert {item.label for item in judgements(alone)} == {"12/5"}
     nothing = wsbench("check", "--config", "/dev/null")
     assert nothing.stderr.startswith("wsbench: name a CORPUS")
+
+
+@pytest.mark.xfail(reason="the pattern matches the baseline that was made meanwhile")
+def test_a_pattern_does_not_take_the_baseline_for_a_corpus(wsbench: Run, tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.wsbench]\ncorpus = "*.json"\nbaseline = "b.json"\n'
+    )
+    assert wsbench("check", "--update", *SIZES_ONLY).returncode == 0
+    assert wsbench("check").returncode == 0
 
 
 def test_it_is_found_from_a_folder_below(
@@ -920,12 +946,74 @@ def test_interrupted_while_timing_it_tells_what_was_judged(
         shown.read_until("wsbench: interrupted: not everything was checked")
     assert shown.process.returncode == 130
     assert "Traceback" not in shown.text
-    assert "\nInterrupted: what is missing was not judged.\n" in output.decode()
-    assert re.search(r"\nchat: 16 passed, in \S+ s, then interrupted\n$", output.decode())
-    assert sorted(path.name for path in tmp_path.iterdir()) == [
-        *("b.json", "chat.json", "longer.json", "ticks.txt")
-    ]
+    assert "\nIt ended early: interrupted; what is missing was not judged.\n" in output.decode()
+    assert re.search(
+        r"\nchat: (1[6-9]|2\d) passed.*, in \S+ s, then ended early\n$", output.decode()
+    )
     assert timed.read_bytes() == before
+    # CI must not take what there is for all there is.
+    *_, last = junitparser.JUnitXml.fromfile(str(tmp_path / "x.xml"))
+    (case,) = last
+    assert (case.name, last.errors) == ("everything was checked", 1)
+    assert load_results(tmp_path / "r.json").partial
+    refused = subprocess.run(
+        [command, "check", "chat.json", "--baseline", "r.json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert refused.returncode == 2
+    assert refused.stderr.startswith("wsbench: r.json: is partial, since it was interrupted; ")
+
+
+FATAL = """
+import os, signal, sys
+
+if "wsbench.measure.timing_process" in sys.orig_argv:
+    from websockets.extensions.permessage_deflate import PerMessageDeflate
+
+    encode = PerMessageDeflate.encode
+
+    def fatal(self, frame):
+        if b"poison" in frame.data:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return encode(self, frame)
+
+    PerMessageDeflate.encode = fatal
+"""
+
+
+def test_a_measurement_that_fails_is_no_pass(
+    wsbench: Run, tmp_path: Path, timed: Path, whole: Results
+) -> None:
+    """As the kernel does where memory runs out, when the second of three corpora is timed."""
+    (tmp_path / "poison.json").write_text(json.dumps(["a", "poison"]))
+    (tmp_path / "sitecustomize.py").write_text(FATAL)
+    corpora = ("chat.json", "poison.json", "ticks.txt")
+    others = ("check", *corpora[1:], "--baseline", "o.json", "--update", *SIZES_ONLY)
+    assert wsbench(*others).returncode == 0
+    poison, ticks = load_records(tmp_path / "o.json")
+    rows = [
+        replace(row, time=of_chat.time)
+        for row, of_chat in zip(poison.rows, whole.rows, strict=True)
+    ]
+    save_records(timed, [whole, replace(poison, rows=tuple(rows)), ticks])
+    done = wsbench(
+        *("check", *corpora, "--baseline", "b.json", "--no-memory", "--format", "github"),
+        *("--junit", "x.xml", *GENEROUS),
+        environment={"PYTHONPATH": str(tmp_path), "GITHUB_STEP_SUMMARY": str(tmp_path / "s.md")},
+    )
+    ended = "the process that measures times ended: it was killed by signal 9"
+    assert (done.returncode, done.stderr) == (2, f"wsbench: {ended}\n")
+    assert done.stdout.startswith("::error title=wsbench check ended early::")
+    assert f"It ended early: {ended}; what is missing was not judged, nor was ticks.txt." in (
+        done.stdout
+    )
+    # What was found before is not lost.
+    assert re.search(r"\n2 corpora: 23 passed, in \S+ s, then ended early\n$", done.stdout)
+    assert (tmp_path / "s.md").read_text().startswith("### ? wsbench check ended early\n")
+    names = [suite.name for suite in junitparser.JUnitXml.fromfile(str(tmp_path / "x.xml"))]
+    assert names == ["chat", "poison", "wsbench check"]
 
 
 @pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
@@ -939,8 +1027,11 @@ def test_an_update_that_is_ended_leaves_the_baseline_and_no_process(
         shown.read_until(r"time .* 0%")
         os.kill(shown.process.pid, kind)
         output, _ = shown.process.communicate(timeout=LIMIT_SECONDS)
+        shown.read_to_end()
     assert shown.process.returncode == (130 if kind == signal.SIGINT else -kind)
     assert output == b""
+    if kind == signal.SIGINT:
+        assert "wsbench: interrupted: b.json is as it was" in shown.text
     assert timed.read_bytes() == before
     assert [path.name for path in tmp_path.glob(".*")] == []
 
@@ -960,7 +1051,7 @@ def test_odd_messages_have_a_baseline_and_are_checked(
     arguments = ("check", "odd.json", "--baseline", "b.json", "--max-seconds", "0.1", *GENEROUS)
     # In so few messages that take so little, one process may differ from the next by much.
     made = wsbench(*arguments, "--settings", "9/2", "--update", "--no-memory")
-    assert (made.returncode, made.stdout) == (0, "")
+    assert made.returncode == 0
     done = wsbench(*arguments, "--format", "json")
     assert done.returncode == 0
     sizes = {item.label: item.measured for item in judgements(done) if item.quantity == "size"}
