@@ -40,7 +40,7 @@ def times(results: Results, connections: int) -> dict[DeflateSettings, Time]:
 def make_baseline(corpus: str, path: Path) -> None:
     """Write a new baseline of a corpus."""
     command = [sys.executable, "-m", "wsbench", "check", corpus, "--baseline", str(path)]
-    subprocess.run([*command, "--update", "--quiet"], check=True)
+    subprocess.run([*command, "--update", "--quiet"], stdout=subprocess.DEVNULL, check=True)
 
 
 def check(corpus: str, baseline: Path, **environment: str) -> Check:

@@ -729,7 +729,6 @@ def test_an_update_keeps_the_records_of_other_corpora(tmp_path: Path) -> None:
     assert names_of(path) == ["b", "a", "c"]
 
 
-@pytest.mark.xfail(reason="the only record is taken for that of any corpus, and its place taken")
 def test_an_update_with_another_corpus_adds_its_record(tmp_path: Path) -> None:
     updated(tmp_path / "b.json", of_texts("a", name="a"))
     updated(tmp_path / "b.json", of_texts("b", name="b"))
@@ -737,10 +736,10 @@ def test_an_update_with_another_corpus_adds_its_record(tmp_path: Path) -> None:
 
 
 texts = st.lists(st.sampled_from("xyz"), min_size=1, max_size=2)
-files = st.dictionaries(st.sampled_from("abc"), texts, min_size=2, max_size=3)
+files = st.dictionaries(st.sampled_from("abc"), texts, min_size=1, max_size=3)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(files, min_size=1, max_size=4))
 def test_however_messages_move_a_baseline_is_good_for_the_next_check(
     tmp_path: Path, steps: list[dict[str, list[str]]]

@@ -18,6 +18,7 @@ from wsbench.corpus import AnyCorpus
 from wsbench.environment import current_commit, current_environment
 from wsbench.errors import MeasurementError, ResultsError, SettingsError, WsbenchError
 from wsbench.judge import (
+    OTHER_PROCESSOR,
     Judgement,
     Limits,
     judge_budgets,
@@ -26,7 +27,7 @@ from wsbench.judge import (
     judge_size,
 )
 from wsbench.measure.memory import measure_memory
-from wsbench.quantities import SOFTWARE, differ_in, differences, is_same_processor
+from wsbench.quantities import PROCESSOR, SOFTWARE, differ_in, differences, is_same_processor
 from wsbench.results import CorpusSummary, Memory, Results, Row, Size, now
 from wsbench.settings import REFERENCE, DeflateSettings, in_table_order
 
@@ -223,14 +224,23 @@ class _Run:
             [row.deflate for row in self._rows if row.deflate],
             numbers,
             self._limits,
-            same_processor=is_same_processor(self._baseline.environment, self._environment),
+            same_processor=self._is_same_processor(),
         )
+        if not self._is_same_processor() and not differ_in(self._differences, PROCESSOR):
+            self._warnings.append(
+                "the system does not tell processors apart: this may be another than the "
+                f"baseline's, so times may be longer by another {100 * OTHER_PROCESSOR:.0f}%"
+            )
         if times.unjudged():
             self._warnings.append(
                 f"the time of {self._reference} is not judged: it is the reference, and the "
                 f"baseline has too few other settings to judge it by"
             )
         return times
+
+    def _is_same_processor(self) -> bool:
+        before = self._baseline
+        return before is not None and is_same_processor(before.environment, self._environment)
 
     def found(self, *, partial: bool) -> CorpusCheck:
         """What was found; partial if something ended it early."""

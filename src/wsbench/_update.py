@@ -37,7 +37,8 @@ def update_baseline(
         KeyboardInterrupt: at Ctrl-C; the file is then as it was.
     """
     summaries = [corpus_summary(corpus) for corpus in corpora.values()]
-    records = baseline.match(summaries)
+    # A file of another name and with other messages is another corpus.
+    records = baseline.match(summaries, alone=False)
     for record in records:
         if record is not None and (lost := ", ".join(_lost(record, options, connections))):
             raise ResultsError(
@@ -91,9 +92,12 @@ def measure_baseline(
     has_memory = options.memory and (like is None or any(row.memory for row in like.rows))
     held = like.timed_connections() if like else [1]
     numbers = sorted(set(connections or held)) if options.time else []
+    compressing = [item for item in {*settings, reference} if item is not None]
+    if numbers:
+        choose_connections(corpus_summary(corpus), compressing, numbers)
     record = sweep(
         corpus,
-        [item for item in settings if item is not None],
+        compressing,
         reference=reference,
         memory=has_memory,
         time=False,
@@ -103,7 +107,6 @@ def measure_baseline(
     if not numbers:
         return record
     compressing = [row.deflate for row in record.rows if row.deflate]
-    choose_connections(record.corpus, compressing, numbers)
     processes, timing = baseline_times(
         corpus,
         reference,

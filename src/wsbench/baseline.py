@@ -5,6 +5,7 @@ from pathlib import Path
 
 from wsbench.checks import BaselineSummary
 from wsbench.errors import ResultsError
+from wsbench.oneline import file_label
 from wsbench.results import CorpusSummary, Results, load_records, save_records
 
 _ANEW = "delete it, and make one with check --update"
@@ -42,11 +43,13 @@ class Baseline:
         """The corpora that it holds records of."""
         return [record.corpus.name for record in self._records]
 
-    def match(self, corpora: Sequence[CorpusSummary]) -> list[Results | None]:
+    def match(
+        self, corpora: Sequence[CorpusSummary], *, alone: bool = True
+    ) -> list[Results | None]:
         """The record of each corpus, None if there is none; none is that of two.
 
-        That is the one of its name and messages, or else of its name, or of its messages; or, where
-        there is one corpus and one record, this.
+        That is the one of its name and messages, or else of its name, or of its messages; with
+        `alone`, where there is one corpus and one record, it is this, whatever it is of.
         """
         free = list(self._records)
         found: dict[int, Results] = {}
@@ -55,7 +58,7 @@ class Baseline:
             lambda corpus: corpus.name,
             lambda corpus: corpus.sha256,
         ]
-        if len(corpora) == len(free) == 1:
+        if alone and len(corpora) == len(free) == 1:
             ways.append(lambda _: None)
         for key in ways:
             for number, corpus in enumerate(corpora):
@@ -95,7 +98,7 @@ class Baseline:
     def summary(self, record: Results) -> BaselineSummary:
         """What a check says of the record that it compares with."""
         return BaselineSummary(
-            file=str(self.path),
+            file=file_label(self.path),
             created=record.created,
             commit=record.commit,
             wsbench=record.wsbench,

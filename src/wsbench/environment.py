@@ -77,22 +77,23 @@ def current_commit() -> str | None:
     for variable in ("GITHUB_SHA", "CI_COMMIT_SHA"):
         if commit := os.environ.get(variable):
             return commit[:_COMMIT_DIGITS]
-    command = [
-        "git",
-        "describe",
-        "--always",
-        "--dirty",
-        "--exclude=*",
-        f"--abbrev={_COMMIT_DIGITS}",
-    ]
-    quiet = {**os.environ, "GIT_OPTIONAL_LOCKS": "0"}
+    commit = _git("rev-parse", f"--short={_COMMIT_DIGITS}", "HEAD")
+    if not commit:
+        return None
+    # Asked in another way, git would write to the repository.
+    changed = _git("--no-optional-locks", "status", "--porcelain", "--untracked-files=no")
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str:
+    """What git answers; nothing where it has no answer."""
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=10, check=True, env=quiet
+            ["git", *arguments], capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        return None
-    return done.stdout.strip() or None
+        return ""
+    return done.stdout.strip()
 
 
 def available_cpus() -> int:

@@ -145,6 +145,11 @@ def _read(command: click.Command, path: str | None) -> _Configuration | None:
         return None
     file, table = found
     values = {key: _value(file, key, value) for key, value in table.items()}
+    if "*" in str(table.get("corpus")) and "baseline" in values:
+        # What a pattern matches beside the messages.
+        baseline = os.path.realpath(values["baseline"])
+        kept = (item for item in values["corpus"] if os.path.realpath(item) != baseline)
+        values["corpus"] = tuple(kept)
     keys = {
         param.name: key
         for param in command.params

@@ -8,6 +8,7 @@ from wsbench.judge import MemoryLimit
 from wsbench.limits_text import parse_bytes
 
 _MOST_PERCENT = 1000
+_MOST_SHARE = 2
 
 
 def parse_percent(text: str) -> float:
@@ -43,7 +44,8 @@ def parse_share(text: str) -> float:
     bare = text.strip()
     number = _number(bare.removesuffix("%"))
     share = number and (number / 100 if bare.endswith("%") else number)
-    if not share or share > _MOST_PERCENT / 100:
+    # What does not compress becomes a little longer; but who writes 25 means percent.
+    if not share or share > _MOST_SHARE:
         raise SettingsError(f"{text!r}: write a share of the bytes, such as 0.25 or 25%")
     return share
 

@@ -36,6 +36,7 @@ from wsbench.compare import compare
 from wsbench.corpus import AnyCorpus, load_corpus
 from wsbench.judge import Limits, MemoryLimit
 from wsbench.limits_text import parse_bytes, parse_seconds
+from wsbench.oneline import file_label
 from wsbench.report import render
 from wsbench.report.cells import at_connections
 from wsbench.report.check import FORMATS, render_check
@@ -220,7 +221,9 @@ def check(
         if not is_there and not update:
             raise click.UsageError(f"--baseline {baseline}: no such file; make it with --update")
         known = Baseline.load(baseline) if is_there else Baseline(baseline)
-    corpora = {path: load_corpus(path, corpus_format, direction) for path in corpus_paths}
+    corpora = {
+        file_label(path): load_corpus(path, corpus_format, direction) for path in corpus_paths
+    }
     _check_names(list(corpora.values()))
     options = CheckOptions(
         settings=list(dict.fromkeys(settings)) or None,

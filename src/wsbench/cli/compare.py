@@ -1,6 +1,5 @@
 """wsbench compare: print records side by side, and in what they differ."""
 
-import os
 from collections.abc import Sequence
 
 import click
@@ -11,7 +10,7 @@ from wsbench.cli._output import check_target, emit
 from wsbench.compare import File, kind, left_out
 from wsbench.compare import compare as compare_records
 from wsbench.files import standard_input
-from wsbench.oneline import one_line
+from wsbench.oneline import file_label, one_line
 from wsbench.report.compare import COMPARISON_FORMATS, render_comparisons
 from wsbench.results import Results, load_records, parse_records
 
@@ -57,10 +56,9 @@ def compare(records: tuple[str, ...], format: str, output: str | None, quiet: bo
 
 def _read(path: str) -> File:
     if path == "-":
-        label = "standard input"
-        return label, parse_records(standard_input().read(), label)
-    # A name that is not UTF-8 can be opened, but not printed.
-    return os.fsencode(path).decode(errors="backslashreplace"), load_records(path)
+        name = "standard input"
+        return name, parse_records(standard_input().read(), name)
+    return file_label(path), load_records(path)
 
 
 def _remark(files: Sequence[File]) -> None:

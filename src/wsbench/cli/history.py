@@ -13,6 +13,7 @@ from wsbench.errors import ResultsError
 from wsbench.files import standard_input
 from wsbench.history import History
 from wsbench.history import history as history_of
+from wsbench.oneline import file_label
 from wsbench.report.history import HISTORY_FORMATS, render_history
 from wsbench.results import Results, load_records, parse_records
 from wsbench.settings import Offer, parse_offer
@@ -138,10 +139,9 @@ def _records(file: str) -> tuple[str, tuple[Results, ...]]:
         ResultsError: if it holds none.
     """
     if file == "-":
-        label = "standard input"
-        return label, parse_records(standard_input().read(), label)
-    # A name that is not UTF-8 can be opened, but not printed.
-    return os.fsencode(file).decode(errors="backslashreplace"), load_records(file)
+        name = "standard input"
+        return name, parse_records(standard_input().read(), name)
+    return file_label(file), load_records(file)
 
 
 def _labels(offers: list[Offer], found: History) -> list[str] | None:
