@@ -13,44 +13,55 @@ from websockets.asyncio.server import ServerConnection
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame
 
-_encode = PerMessageDeflate.encode
-_init = ServerConnection.__init__
 # Another flush, without the four bytes that are not sent (RFC 7692, section 7.2.1): an empty block.
 _EMPTY_BLOCK = b"\x00\x00\xff\xff\x00"
 
 
+def _replace(kind: type[PerMessageDeflate], window_bits: int) -> None:
+    """Make endpoints with these Window Bits of this kind; all others stay as fast as they were."""
+    init = PerMessageDeflate.__init__
+
+    def replaced(self: PerMessageDeflate, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
+        if self.local_max_window_bits == window_bits:
+            self.__class__ = kind
+
+    PerMessageDeflate.__init__ = replaced  # type: ignore[method-assign]
+
+
 def _grow(window_bits: int) -> None:
-    debts: dict[int, float] = {}
+    class Growing(PerMessageDeflate):
+        debt_bytes = 0.0
 
-    def encode(self: PerMessageDeflate, frame: Frame) -> Frame:
-        encoded = _encode(self, frame)
-        if self.local_max_window_bits != window_bits:
-            return encoded
-        debt = debts.get(id(self), 0.0) + len(encoded.data) / 100
-        blocks = int(debt / len(_EMPTY_BLOCK))
-        debts[id(self)] = debt - blocks * len(_EMPTY_BLOCK)
-        return replace(encoded, data=bytes(encoded.data) + blocks * _EMPTY_BLOCK)
+        def encode(self, frame: Frame) -> Frame:
+            encoded = super().encode(frame)
+            self.debt_bytes += len(encoded.data) / 100
+            blocks = int(self.debt_bytes / len(_EMPTY_BLOCK))
+            self.debt_bytes -= blocks * len(_EMPTY_BLOCK)
+            return replace(encoded, data=bytes(encoded.data) + blocks * _EMPTY_BLOCK)
 
-    PerMessageDeflate.encode = encode  # type: ignore[method-assign]
+    _replace(Growing, window_bits)
 
 
 def _hoard() -> None:
-    def init(self: ServerConnection, *args: Any, **kwargs: Any) -> None:
-        _init(self, *args, **kwargs)
+    init = ServerConnection.__init__
+
+    def hoarding(self: ServerConnection, *args: Any, **kwargs: Any) -> None:
+        init(self, *args, **kwargs)
         self.hoard = bytearray(2048)  # type: ignore[attr-defined]
 
-    ServerConnection.__init__ = init  # type: ignore[method-assign]
+    ServerConnection.__init__ = hoarding  # type: ignore[method-assign]
 
 
 def _spin(window_bits: int, spins: int) -> None:
-    def encode(self: PerMessageDeflate, frame: Frame) -> Frame:
-        encoded = _encode(self, frame)
-        if self.local_max_window_bits == window_bits:
+    class Spinning(PerMessageDeflate):
+        def encode(self, frame: Frame) -> Frame:
+            encoded = super().encode(frame)
             for _ in range(spins):
                 pass
-        return encoded
+            return encoded
 
-    PerMessageDeflate.encode = encode  # type: ignore[method-assign]
+    _replace(Spinning, window_bits)
 
 
 match os.environ.get("WSBENCH_DEFECT", "").split(":"):
