@@ -162,7 +162,7 @@ def test_a_terminated_command_leaves_no_temporary_file(
     (tmp_path / "temporary").mkdir()
     line = b"x" * 1000 + b"\n"
     run = subprocess.Popen(
-        [command, "compress", "-", "--no-time", "--no-memory", "--quiet"],
+        [command, "compress", "-", "--no-time", "--no-memory", "--quiet", "--jobs", "2"],
         stdin=subprocess.PIPE,
         env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
     )
@@ -170,8 +170,8 @@ def test_a_terminated_command_leaves_no_temporary_file(
     run.stdin.write(line * 40_000)
     run.stdin.close()
     deadline = time.monotonic() + 30
-    # The workers are at it, so all is read.
-    while not psutil.Process(run.pid).children():
+    # Both workers are at it, so all is read.
+    while len(psutil.Process(run.pid).children()) < 2:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     assert len(list((tmp_path / "temporary").iterdir())) == 1

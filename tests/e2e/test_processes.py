@@ -15,6 +15,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+from msgspec.structs import replace
+
+from wsbench import load_results
 
 LIMIT_SECONDS = 120
 
@@ -218,8 +221,7 @@ def test_a_failing_memory_phase_keeps_sizes_and_times(
 def test_a_partial_record_is_announced_when_it_is_printed_again(
     command: Path, root: Path, tmp_path: Path
 ) -> None:
-    record = json.loads((root / "results" / "chat.json").read_bytes())
-    (tmp_path / "r.json").write_text(json.dumps({**record, "partial": True}))
+    replace(load_results(root / "results" / "chat.json"), partial=True).save(tmp_path / "r.json")
     done = subprocess.run(
         [command, "report", tmp_path / "r.json", "--format", "csv"], capture_output=True, text=True
     )
