@@ -1,6 +1,5 @@
 """Records side by side: the values of each, and how they differ from those of the first one."""
 
-import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Literal, NamedTuple
@@ -23,15 +22,14 @@ from wsbench.quantities import (
     change,
     differ_in,
     differences,
+    refusing_impossible,
+    require_possible,
     values,
 )
 from wsbench.results import CorpusSummary, Results
 from wsbench.settings import DeflateSettings
 
 SCHEMA: Literal["wsbench.comparison/1"] = "wsbench.comparison/1"
-
-# More than any machine has or does: arithmetic with such numbers says nothing.
-_TOO_MUCH = 2.0**63
 
 _Values = Mapping[Quantity, Mapping[str, Value]]
 
@@ -308,23 +306,11 @@ def _change(
 def _values(record: Record, reference: DeflateSettings) -> _Values:
     """All that a record holds, times compared with this reference's."""
     results = record.results
-    try:
+    with refusing_impossible(record.label):
         found = values(results, reference)
         if results.buffers is not None:
             found |= buffers_values(results.buffers)
-        numbers = (
-            number
-            for of_quantity in found.values()
-            for value in of_quantity.values()
-            for number in (value.value, value.margin or 0)
-        )
-        possible = all(math.isfinite(number) and abs(number) < _TOO_MUCH for number in numbers)
-    except OverflowError:
-        possible = False
-    if not possible:
-        raise ResultsError(
-            f"{record.label}: holds a number that no measurement gives; measure it anew"
-        )
+        require_possible(value for of_one in found.values() for value in of_one.values())
     return found
 
 

@@ -24,7 +24,6 @@ from typing import Annotated, Literal, NamedTuple
 import msgspec
 
 from wsbench.environment import Environment
-from wsbench.errors import ResultsError
 from wsbench.judge import OTHER_PROCESSOR, OTHER_SOFTWARE, Limits, MemoryLimit
 from wsbench.quantities import (
     MEMORY,
@@ -36,6 +35,8 @@ from wsbench.quantities import (
     Value,
     change,
     differences,
+    refusing_impossible,
+    require_possible,
     values,
 )
 from wsbench.results import CorpusSummary, LiveSummary, Results, Row
@@ -59,9 +60,6 @@ RESIDENT = MemoryLimit(1024, 0.05)
 # connections opened a second by 21 %.
 ABSOLUTE_SHARE = 0.2
 PACE_SHARE = 0.5
-
-# More than any machine has or does.
-_TOO_MUCH = 2.0**63
 
 # What a server that was not started by wsbench is called: every time anew, by its process id.
 _RUNNING = re.compile("process [0-9]+")
@@ -179,25 +177,14 @@ def history(files: Sequence[tuple[str, Sequence[Results]]]) -> History:
     for name, records in files:
         for results in records:
             if results.buffers is None:
-                _require_measured(results, name)
+                with refusing_impossible(name):
+                    require_possible(of for _, _, of in _values(results, results.reference))
                 names.setdefault(results, name)
     grouped: dict[tuple[str, bool, str], list[Results]] = {}
     for results in sorted(names, key=lambda results: results.created):
         key = (results.corpus.name, results.live is not None, _server(results.live) or "")
         grouped.setdefault(key, []).append(results)
     return History(groups=tuple(_group(grouped[key], names) for key in sorted(grouped)))
-
-
-def _require_measured(results: Results, name: str) -> None:
-    """Raise ResultsError if a record holds numbers with which arithmetic fails, or says nothing."""
-    try:
-        found = _values(results, results.reference)
-        numbers = [number for _, _, value in found for number in (value.value, value.margin or 0)]
-        is_possible = all(abs(number) < _TOO_MUCH for number in numbers)
-    except OverflowError:
-        is_possible = False
-    if not is_possible:
-        raise ResultsError(f"{name}: holds a number that no measurement gives; measure it anew")
 
 
 def _server(live: LiveSummary | None) -> str | None:

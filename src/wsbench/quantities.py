@@ -1,12 +1,14 @@
 """What records hold that can be compared: values of settings, each with what it is known to."""
 
+import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal
 
 import msgspec
 
 from wsbench.environment import Environment
+from wsbench.errors import ResultsError
 from wsbench.results import Live, Memory, Results, Row, Time
 from wsbench.settings import DeflateSettings
 
@@ -35,6 +37,7 @@ SOFTWARE = ("websockets", "zlib", "implementation", "python", "os", "machine", "
 PROCESSOR = ("machine", "cpu", "cpu_version", "cpu_caches")
 
 _MEMORY_MARGIN_BYTES = 100
+_TOO_MUCH = 2.0**63
 
 
 class Value(msgspec.Struct, frozen=True):
@@ -158,6 +161,24 @@ def change(before: Value, after: Value, *, comparable: bool = True) -> Change:
         margin,
         abs(difference) > margin if comparable and margin is not None else None,
     )
+
+
+@contextlib.contextmanager
+def refusing_impossible(name: str) -> Iterator[None]:
+    """Raise ResultsError, about the record of that name, for what `require_possible` refuses."""
+    try:
+        yield
+    except OverflowError as error:
+        raise ResultsError(
+            f"{name}: holds a number that no measurement gives; measure it anew"
+        ) from error
+
+
+def require_possible(found: Iterable[Value]) -> None:
+    """Raise OverflowError unless arithmetic with all values gives numbers that say something."""
+    for value in found:
+        if not all(abs(number) < _TOO_MUCH for number in (value.value, value.margin or 0)):
+            raise OverflowError("more than any machine has or does")
 
 
 def differences(environments: Sequence[Environment]) -> list[Difference]:

@@ -7,12 +7,12 @@ import click
 from wsbench.cli import EXIT_DONE, remark
 from wsbench.cli._options import output_option, quiet_option
 from wsbench.cli._output import check_target, emit
+from wsbench.cli._records import read_records
 from wsbench.compare import File, kind, left_out
 from wsbench.compare import compare as compare_records
-from wsbench.files import standard_input
-from wsbench.oneline import file_label, one_line
+from wsbench.oneline import one_line
 from wsbench.report.compare import COMPARISON_FORMATS, render_comparisons
-from wsbench.results import Results, load_records, parse_records
+from wsbench.results import Results
 
 
 @click.command()
@@ -46,19 +46,12 @@ def compare(records: tuple[str, ...], format: str, output: str | None, quiet: bo
         raise click.UsageError("- is named twice; standard input can be read only once")
     for path in records:
         check_target("--output", output, path)
-    files = [_read(path) for path in records]
+    files = [read_records(path) for path in records]
     comparisons = compare_records(files)
     emit(render_comparisons(comparisons, format), output)
     if not quiet:
         _remark(files)
     return EXIT_DONE
-
-
-def _read(path: str) -> File:
-    if path == "-":
-        name = "standard input"
-        return name, parse_records(standard_input().read(), name)
-    return file_label(path), load_records(path)
 
 
 def _remark(files: Sequence[File]) -> None:

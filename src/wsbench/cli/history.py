@@ -9,13 +9,12 @@ import click
 from wsbench.cli import EXIT_DONE, remark
 from wsbench.cli._options import decode_option, output_option, parsed_each
 from wsbench.cli._output import check_target, emit, is_same_file
+from wsbench.cli._records import read_records
 from wsbench.errors import ResultsError
-from wsbench.files import standard_input
 from wsbench.history import History
 from wsbench.history import history as history_of
-from wsbench.oneline import file_label
 from wsbench.report.history import HISTORY_FORMATS, render_history
-from wsbench.results import Results, load_records, parse_records
+from wsbench.results import Results
 from wsbench.settings import Offer, parse_offer
 
 
@@ -121,7 +120,7 @@ def _read(files: dict[str, bool], remarks: list[str]) -> Iterator[tuple[str, tup
     """
     for file, is_named in files.items():
         try:
-            label, found = _records(file)
+            label, found = read_records(file)
         except ResultsError as error:
             if is_named:
                 raise
@@ -130,18 +129,6 @@ def _read(files: dict[str, bool], remarks: list[str]) -> Iterator[tuple[str, tup
         if any(results.buffers for results in found):
             remarks.append(f"skipped {label}: buffers have no settings to follow")
         yield label, found
-
-
-def _records(file: str) -> tuple[str, tuple[Results, ...]]:
-    """What the file is called, and its records.
-
-    Raises:
-        ResultsError: if it holds none.
-    """
-    if file == "-":
-        name = "standard input"
-        return name, parse_records(standard_input().read(), name)
-    return file_label(file), load_records(file)
 
 
 def _labels(offers: list[Offer], found: History) -> list[str] | None:
