@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import wsbench
-from wsbench._sweep import Progress, choose_connections, corpus_summary, sizes_of
+from wsbench._sweep import Progress, check_connections, corpus_summary, sizes_of
 from wsbench._times import TimesUntilDecided
 from wsbench.baseline import Baseline
 from wsbench.checks import BaselineSummary, Check, CorpusCheck
 from wsbench.corpus import AnyCorpus
-from wsbench.environment import current_commit, current_environment
+from wsbench.environment import Environment, current_commit, current_environment
 from wsbench.errors import MeasurementError, ResultsError, SettingsError, WsbenchError
 from wsbench.judge import (
     OTHER_PROCESSOR,
@@ -75,7 +75,7 @@ def check_corpora(
         ResultsError: if the baseline has no record of a corpus, or not of some of the settings.
     """
     started, commit = now(), current_commit()
-    runs = _runs(corpora, limits, options, baseline, commit, progress)
+    runs = _runs(corpora, limits, options, baseline, (current_environment(), commit), progress)
     checks: list[CorpusCheck] = []
     records: list[Results] = []
     error: BaseException | None = None
@@ -108,7 +108,7 @@ def _runs(
     limits: Limits,
     options: CheckOptions,
     baseline: Baseline | None,
-    commit: str | None,
+    here: tuple[Environment, str | None],
     progress: Callable[[Progress], None],
 ) -> "list[_Run]":
     summaries = [corpus_summary(corpus) for corpus in corpora.values()]
@@ -120,7 +120,7 @@ def _runs(
             if record is None:
                 raise baseline.lacks(summary)
             compared = record, baseline.summary(record)
-        runs.append(_Run(path, corpus, summary, limits, options, compared, commit, progress))
+        runs.append(_Run(path, corpus, summary, limits, options, compared, here, progress))
     return runs
 
 
@@ -135,7 +135,7 @@ class _Run:
         limits: Limits,
         options: CheckOptions,
         baseline: tuple[Results, BaselineSummary] | None,
-        commit: str | None,
+        here: tuple[Environment, str | None],
         progress: Callable[[Progress], None],
     ) -> None:
         self._path = path
@@ -145,10 +145,9 @@ class _Run:
         self._baseline_summary = baseline[1] if baseline else None
         self._limits = limits
         self._options = options
-        self._commit = commit
         self._progress = progress
         self._seconds = 0.0
-        self._environment = current_environment()
+        self._environment, self._commit = here
         self._reference = self._baseline.reference if self._baseline else REFERENCE
         self._differences = (
             tuple(differences([self._baseline.environment, self._environment]))
@@ -214,19 +213,20 @@ class _Run:
             return None
         compressing = [row.deflate for row in self._baseline.rows if row.deflate]
         try:
-            choose_connections(self._summary, compressing, numbers)
+            check_connections(compressing, numbers)
         except SettingsError as error:
             reason = str(error).partition("; ")[0]
             raise SettingsError(f"{self._path}: {reason}; pass --no-time") from error
+        same_processor = is_same_processor(self._baseline.environment, self._environment)
         times = TimesUntilDecided(
             self._corpus,
             self._baseline,
             [row.deflate for row in self._rows if row.deflate],
             numbers,
             self._limits,
-            same_processor=self._is_same_processor(),
+            same_processor=same_processor,
         )
-        if not self._is_same_processor() and not differ_in(self._differences, PROCESSOR):
+        if not same_processor and not differ_in(self._differences, PROCESSOR):
             self._warnings.append(
                 "the system does not tell processors apart: this may be another than the "
                 f"baseline's, so times may be longer by another {100 * OTHER_PROCESSOR:.0f}%"
@@ -237,10 +237,6 @@ class _Run:
                 f"baseline has too few other settings to judge it by"
             )
         return times
-
-    def _is_same_processor(self) -> bool:
-        before = self._baseline
-        return before is not None and is_same_processor(before.environment, self._environment)
 
     def found(self, *, partial: bool) -> CorpusCheck:
         """What was found; partial if something ended it early."""

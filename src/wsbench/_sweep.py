@@ -119,7 +119,7 @@ def sweep(
             raise SettingsError(f"traffic {traffic!r}: choose one of {', '.join(TRAFFICS)}")
         if not 0 < precision < math.inf:
             raise SettingsError(f"precision {precision}: choose a finite number above 0")
-        numbers, changes = choose_connections(summary, compressing, connections)
+        numbers, changes = _choose_connections(summary, compressing, connections)
         warnings += changes
         if max_seconds is None:
             max_seconds = len(numbers) * max(_SECONDS, _SECONDS_A_ROW * len(compressing))
@@ -196,7 +196,18 @@ def sweep(
     return results(partial=False)
 
 
-def choose_connections(
+def check_connections(settings: Sequence[DeflateSettings], connections: Sequence[int]) -> None:
+    """Raise SettingsError if a number is less than 1, or so many do not fit into memory."""
+    free_bytes = _free_bytes()
+    for number in connections:
+        if number < 1:
+            raise SettingsError(f"connections {number}: choose a number from 1")
+        if reason := _shortage(settings, number, free_bytes):
+            most = max(1, most_connections(settings, free_bytes))
+            raise SettingsError(f"connections {number:,}: {reason}; choose up to {most:,}")
+
+
+def _choose_connections(
     summary: CorpusSummary, settings: Sequence[DeflateSettings], wanted: Sequence[int] | None
 ) -> tuple[list[int], list[str]]:
     """The numbers of connections to time, in ascending order, and what to warn of.
@@ -204,33 +215,17 @@ def choose_connections(
     Raises:
         SettingsError: if one that is wanted is less than 1, or takes more memory than there is.
     """
-    free_bytes = int(_MEMORY_SHARE * available_bytes())
-    largest = max(settings, key=context_bytes)
-
-    def shortage(connections: int) -> str:
-        """What keeps so many connections from being timed, if anything does."""
-        needed = needed_bytes(settings, connections)
-        if connections > 1 and needed > free_bytes:
-            return (
-                f"contexts of {largest} would take {binary_size(needed)}, and of the free memory "
-                f"{binary_size(free_bytes)} can be used"
-            )
-        return ""
+    if wanted:
+        check_connections(settings, wanted)
+        return sorted(set(wanted)), []
+    free_bytes = _free_bytes()
 
     def adversity(connections: int) -> str:
-        """The same, for a number that nobody asked for."""
+        """What keeps so many connections, which nobody asked for, from being timed, if anything."""
         if connections * summary.bytes > _ROUND_BYTES * summary.messages:
             return "messages are so long that a round would take seconds"
-        return shortage(connections)
+        return _shortage(settings, connections, free_bytes)
 
-    for connections in wanted or ():
-        if connections < 1:
-            raise SettingsError(f"connections {connections}: choose a number from 1")
-        if reason := shortage(connections):
-            most = max(1, most_connections(settings, free_bytes))
-            raise SettingsError(f"connections {connections:,}: {reason}; choose up to {most:,}")
-    if wanted:
-        return sorted(set(wanted)), []
     usual = _DEFAULT_CONNECTIONS[0]
     fitting = [connections for connections in _DEFAULT_CONNECTIONS if not adversity(connections)]
     if not fitting:
@@ -240,6 +235,22 @@ def choose_connections(
     return [1, fitting[0]], [
         f"timed at {fitting[0]:,} connections instead of {usual:,}: {adversity(usual)}"
     ]
+
+
+def _free_bytes() -> int:
+    """The memory that contexts may take."""
+    return int(_MEMORY_SHARE * available_bytes())
+
+
+def _shortage(settings: Sequence[DeflateSettings], connections: int, free_bytes: int) -> str:
+    """Why so many connections do not fit into so much memory; empty if they do."""
+    needed = needed_bytes(settings, connections)
+    if connections <= 1 or needed <= free_bytes:
+        return ""
+    return (
+        f"contexts of {max(settings, key=context_bytes)} would take {binary_size(needed)}, and of "
+        f"the free memory {binary_size(free_bytes)} can be used"
+    )
 
 
 def sizes_of(

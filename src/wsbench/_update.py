@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from msgspec.structs import replace
 
 from wsbench._check import CheckOptions
-from wsbench._sweep import Progress, choose_connections, corpus_summary, sweep
+from wsbench._sweep import Progress, check_connections, corpus_summary, sweep
 from wsbench._times import baseline_times
 from wsbench.baseline import Baseline
 from wsbench.corpus import AnyCorpus
 from wsbench.errors import ResultsError
 from wsbench.judge import Limits
 from wsbench.results import Results
-from wsbench.settings import LADDER, REFERENCE
+from wsbench.settings import LADDER, REFERENCE, in_table_order
 
 
 def update_baseline(
@@ -92,9 +92,8 @@ def measure_baseline(
     has_memory = options.memory and (like is None or any(row.memory for row in like.rows))
     held = like.timed_connections() if like else [1]
     numbers = sorted(set(connections or held)) if options.time else []
-    compressing = [item for item in {*settings, reference} if item is not None]
-    if numbers:
-        choose_connections(corpus_summary(corpus), compressing, numbers)
+    compressing = in_table_order({item for item in settings if item is not None} | {reference})
+    check_connections(compressing, numbers)
     record = sweep(
         corpus,
         compressing,
@@ -106,7 +105,6 @@ def measure_baseline(
     )
     if not numbers:
         return record
-    compressing = [row.deflate for row in record.rows if row.deflate]
     processes, timing = baseline_times(
         corpus,
         reference,

@@ -273,8 +273,10 @@ def judge_reference_time(
         judge_time(reference, connections, gain, limits, same_processor=same_processor)
         for gain in (gains[len(gains) // 2], gains[0])
     )
-    if by_median.verdict == "passed" or by_least.verdict == "failed":
-        return by_median if by_median.verdict == "passed" else by_least
+    if by_median.verdict == "passed":
+        return by_median
+    if by_least.verdict == "failed":
+        return by_least
     if by_least.verdict == "passed" and by_median.verdict == "failed":
         return msgspec.structs.replace(by_median, verdict="undecided", reason=CANNOT_TELL)
     return by_median if by_median.verdict == "undecided" else by_least
