@@ -6,8 +6,8 @@ import pytest
 from hypothesis import settings
 from msgspec.structs import replace
 
+from tests.strategies import ENVIRONMENT
 from wsbench.corpus import Corpus, Message
-from wsbench.environment import Environment
 from wsbench.results import (
     CorpusSummary,
     Live,
@@ -92,20 +92,7 @@ def results() -> Results:
         created=datetime(2026, 11, 22, 8, tzinfo=UTC),
         wsbench="0.1.0",
         partial=False,
-        environment=Environment(
-            python="3.11.7",
-            implementation="CPython",
-            websockets="17.4",
-            zlib="1.2.13",
-            zlib_headers="1.2.13",
-            os="Linux",
-            machine="x86_64",
-            cpu="Some CPU",
-            cpus=2,
-            memory_bytes=2**34,
-            allocator="glibc 2.36",
-            transparent_huge_pages="madvise",
-        ),
+        environment=ENVIRONMENT,
         corpus=CorpusSummary(
             name="commits", sha256="0" * 64, messages=1837, bytes=10_000, streams=1
         ),

@@ -1,9 +1,11 @@
-"""What several tests draw from: hypothesis strategies, and corpora of every shape."""
+"""What several tests draw from: hypothesis strategies, corpora of every shape, parts of records."""
 
 from hypothesis import strategies as st
 from msgspec import UNSET
 
 from wsbench.corpus import DIRECTIONS, Corpus, Message, Stream
+from wsbench.environment import Environment
+from wsbench.results import Time
 from wsbench.settings import STRATEGIES, DeflateSettings
 
 any_settings = st.builds(
@@ -41,3 +43,33 @@ odd_corpora = [
     Corpus("sparse", (Stream(()), Stream((Message(b"a", True),)), Stream(()))),
     Corpus.of_messages("large", [Message(bytes(300_000), False)] * 2),
 ]
+
+ENVIRONMENT = Environment(
+    python="3.11.7",
+    implementation="CPython",
+    websockets="17.4",
+    zlib="1.2.13",
+    zlib_headers="1.2.13",
+    os="Linux",
+    machine="x86_64",
+    cpu="Some CPU",
+    cpus=2,
+    memory_bytes=2**34,
+    allocator="glibc 2.36",
+    transparent_huge_pages="madvise",
+)
+
+
+def time(ratio: float, margin: float, *, connections: int = 1, reference_ns: float = 1000) -> Time:
+    """A time so much longer than the reference's, known to ± the margin."""
+    return Time(
+        connections=connections,
+        encode_ns_per_message=reference_ns * (1 + ratio),
+        vs_reference=ratio,
+        ci95=(ratio - margin, ratio + margin),
+        decode_ns_per_message=500,
+        decode_vs_reference=0.0,
+        decode_ci95=(-0.01, 0.01),
+        sampled_messages=100,
+        rounds=10,
+    )

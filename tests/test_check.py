@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import wsbench
-from tests.strategies import corpora
+from tests.strategies import corpora, time
 from wsbench import (
     LADDER,
     REFERENCE,
@@ -35,7 +35,7 @@ from wsbench.cli import main
 from wsbench.errors import CorpusError, MeasurementError, ResultsError, SettingsError
 from wsbench.judge import Limits, MemoryLimit
 from wsbench.measure.processes import Processes
-from wsbench.results import Memory, Row, Time, TimingSummary, load_records, save_records
+from wsbench.results import Memory, Row, TimingSummary, load_records, save_records
 
 SIZES = CheckOptions(memory=False, time=False)
 MEMORY = CheckOptions(time=False)
@@ -293,7 +293,7 @@ class Scripted(Processes):
                     ratio, margin = 0.0, 0.0
                 else:
                     ratio, margin = next(self.script.get((number, item), repeat((0.1, 0.005))))
-                self._times[number, item].append(time(ratio, margin, number))
+                self._times[number, item].append(time(ratio, margin, connections=number))
             self._summaries[number].append(
                 TimingSummary(
                     connections=number,
@@ -304,20 +304,6 @@ class Scripted(Processes):
                     stopped="precision",
                 )
             )
-
-
-def time(ratio: float, margin: float, connections: int = 1) -> Time:
-    return Time(
-        connections=connections,
-        encode_ns_per_message=1000 * (1 + ratio),
-        vs_reference=ratio,
-        ci95=(ratio - margin, ratio + margin),
-        decode_ns_per_message=500,
-        decode_vs_reference=0.0,
-        decode_ci95=(-0.01, 0.01),
-        sampled_messages=100,
-        rounds=10,
-    )
 
 
 @pytest.fixture
@@ -333,7 +319,9 @@ def with_times(record: Results, *connections: int, margin: float = 0.005) -> Res
         if row.deflate is None:
             return row
         ratio, half = (0.0, 0.0) if row.settings == REFERENCE else (0.1, margin)
-        return replace(row, time=tuple(time(ratio, half, number) for number in connections))
+        return replace(
+            row, time=tuple(time(ratio, half, connections=number) for number in connections)
+        )
 
     return replace(record, rows=tuple(map(timed, record.rows)))
 

@@ -3,27 +3,13 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.strategies import time
 
 from wsbench.corpus import Corpus
 from wsbench.errors import MeasurementError
 from wsbench.measure.processes import Processes, combined
 from wsbench.measure.timing_process import never
-from wsbench.results import Time
 from wsbench.settings import LADDER, REFERENCE
-
-
-def time(ratio: float, margin: float, *, connections: int = 1, reference_ns: float = 1000) -> Time:
-    return Time(
-        connections=connections,
-        encode_ns_per_message=reference_ns * (1 + ratio),
-        vs_reference=ratio,
-        ci95=(ratio - margin, ratio + margin),
-        decode_ns_per_message=500,
-        decode_vs_reference=0.0,
-        decode_ci95=(-0.01, 0.01),
-        sampled_messages=100,
-        rounds=10,
-    )
 
 
 def test_one_time_is_what_it_is() -> None:

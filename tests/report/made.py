@@ -5,6 +5,7 @@ from typing import Any
 
 from hypothesis import strategies
 from msgspec.structs import replace
+from tests.strategies import ENVIRONMENT as _ENVIRONMENT
 
 from wsbench.checks import BaselineSummary, Check, CorpusCheck
 from wsbench.environment import Environment
@@ -15,20 +16,7 @@ from wsbench.settings import REFERENCE, DeflateSettings
 
 SMALLER = DeflateSettings(11, 4)
 
-ENVIRONMENT = Environment(
-    python="3.13.1",
-    implementation="CPython",
-    websockets="17.4",
-    zlib="1.3.1",
-    zlib_headers="1.3.1",
-    os="Linux",
-    machine="x86_64",
-    cpu="Some CPU",
-    cpus=2,
-    memory_bytes=2**34,
-    allocator="glibc 2.36",
-    transparent_huge_pages="madvise",
-)
+ENVIRONMENT = replace(_ENVIRONMENT, python="3.13.1", zlib="1.3.1", zlib_headers="1.3.1")
 OTHER_SOFTWARE = replace(ENVIRONMENT, websockets="15.0", zlib="1.2.13")
 OTHER_PROCESSOR = replace(ENVIRONMENT, cpu="Other CPU")
 
